@@ -1,0 +1,19 @@
+"""What a flow imports: blocks, kinds, fields and errors."""
+
+from typecase.blocks.block import Block
+from typecase.blocks.block_type import BlockType
+from typecase.blocks.checks import Check, Stage, Status
+from typecase.blocks.fields import field
+from typecase.blocks.registries import current_registry, open_registry, use_registry
+
+__all__ = [
+    "Block",
+    "BlockType",
+    "Check",
+    "Stage",
+    "Status",
+    "current_registry",
+    "field",
+    "open_registry",
+    "use_registry",
+]

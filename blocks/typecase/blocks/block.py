@@ -1,0 +1,228 @@
+"""The block: a frozen, typed value that is saved and loaded by name."""
+
+import copyreg
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Self, TypeVar, dataclass_transform
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidationInfo,
+    model_serializer,
+    model_validator,
+)
+
+from typecase.blocks import storing
+from typecase.blocks.checks import Check
+from typecase.blocks.dumping import BLOCK, TYPE, Dump, holds_literal_secret, origin_of
+from typecase.blocks.errors import UnsavedSecrets
+from typecase.blocks.fields import field
+from typecase.blocks.loading import Loading, inline
+from typecase.blocks.records import UNSET, Dependent, Origin, Revision, Unset
+from typecase.blocks.registry import Registry
+from typecase.blocks.sanitizing import invalid_block
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field, Field))
+class Block(BaseModel):
+    """A typed value with behaviour: credentials, a database, a bucket, a notifier, a vault.
+
+    Building and validating does no I/O. Subclasses declare fields and `__block__ = BlockType(slug=...)`.
+    Secrets are fields of type `SecretStr`, `SecretBytes` or `Secret[T]`, at any depth.
+    """
+
+    __slots__ = ("_basis", "_origin")
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        polymorphic_serialization=True,
+        ser_json_bytes="base64",
+        ser_json_inf_nan="constants",
+        val_json_bytes="base64",
+        validate_by_alias=True,
+        validate_by_name=True,
+    )
+
+    def __init__(self, /, **data: Any) -> None:
+        """Validate `data`. Raises `InvalidBlock`, which names fields and rules and shows no value."""
+        __tracebackhide__ = True
+        problem = None
+        try:
+            self.__pydantic_validator__.validate_python(data, self_instance=self)
+        except ValidationError as error:
+            problem = invalid_block(type(self), type(self).__name__, error, data)
+        if problem is not None:
+            del self, data
+            raise problem
+
+    # Without this mark pydantic would route every load through `__init__`.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined] # read by pydantic's metaclass
+
+    @classmethod
+    def load(
+        cls, name: str, *, workspace: str | None = None, revision: int | None = None, registry: Registry | None = None
+    ) -> Self:
+        """Return the block saved as `name`, secrets included; `"type-slug/name"` asserts its type.
+
+        Called on a subclass or a kind, it returns a block of that kind. `workspace` None = the one of the settings,
+        `revision` None = the newest. Raises `DocumentNotFound` (lists near names), `KindMismatch`,
+        `BlockTypeNotFound` (says which package to install), `RegistrySealed`, `RegistryUnreachable`.
+        """
+        return storing.load(cls, name, workspace=workspace, revision=revision, registry=registry)
+
+    def save(  # noqa: PLR0913 - each keyword is one fact about the document
+        self,
+        name: str,
+        *,
+        workspace: str | None = None,
+        overwrite: bool = False,
+        expected_revision: int | None = None,
+        description: str | Unset = UNSET,
+        tags: tuple[str, ...] | Unset = UNSET,
+        owner: str | Unset = UNSET,
+        expires_at: datetime | None | Unset = UNSET,
+        registry: Registry | None = None,
+    ) -> Revision:
+        """Save this block as `name` and return the new revision.
+
+        A block that came from the same document is expected to be at the revision that it came from, so that nobody's
+        change is lost; `overwrite` replaces a document that this block knows nothing of. Saved blocks in fields are
+        kept as references. Raises `DocumentExists`, `RevisionConflict`, `ReferenceCycle`, `RegistrySealed`.
+        """
+        return storing.save(
+            self,
+            name,
+            workspace=workspace,
+            registry=registry,
+            overwrite=overwrite,
+            expected_revision=expected_revision,
+            description=description,
+            tags=tags,
+            owner=owner,
+            expires_at=expires_at,
+        )
+
+    @classmethod
+    def delete(
+        cls, name: str, *, workspace: str | None = None, force: bool = False, registry: Registry | None = None
+    ) -> tuple[Dependent, ...]:
+        """Destroy the document `name` and its history; return the dependents that `force` broke.
+
+        Raises `DocumentInUse` with the dependents, `DocumentNotFound`, `KindMismatch`.
+        """
+        return storing.delete(cls, name, workspace=workspace, force=force, registry=registry)
+
+    def check(self) -> Check:
+        """Try what this block stands for and say, stage by stage, whether it works. Raises nothing."""
+        return Check()
+
+    @classmethod
+    async def aload(
+        cls, name: str, *, workspace: str | None = None, revision: int | None = None, registry: Registry | None = None
+    ) -> Self:
+        """`load` in a worker thread."""
+        return await storing.in_thread(
+            cls.load, name, workspace=workspace, revision=revision, registry=registry
+        )
+
+    async def asave(self, name: str, **options: Any) -> Revision:
+        """`save` in a worker thread, with the same options."""
+        return await storing.in_thread(self.save, name, **options)
+
+    @classmethod
+    async def adelete(
+        cls, name: str, *, workspace: str | None = None, force: bool = False, registry: Registry | None = None
+    ) -> tuple[Dependent, ...]:
+        """`delete` in a worker thread."""
+        return await storing.in_thread(cls.delete, name, workspace=workspace, force=force, registry=registry)
+
+    async def acheck(self) -> Check:
+        """`check` in a worker thread."""
+        return await storing.in_thread(self.check)
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """As pydantic's, but raises `InvalidBlock`."""
+        __tracebackhide__ = True
+        problem = None
+        try:
+            return super().model_validate(obj, **options)
+        except ValidationError as error:
+            problem = invalid_block(cls, cls.__name__, error, obj)
+        del obj
+        raise problem
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
+        """As pydantic's, but raises `InvalidBlock`."""
+        __tracebackhide__ = True
+        problem = None
+        try:
+            return super().model_validate_json(json_data, **options)
+        except ValidationError as error:
+            problem = invalid_block(cls, cls.__name__, error, storing.parsed(json_data))
+        del json_data
+        raise problem
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy; with `update`, a validated one that is no longer the saved block but remembers it."""
+        if not update:
+            return self.__deepcopy__() if deep else self.__copy__()
+        values = dict(self.__deepcopy__() if deep else self)
+        copied = type(self).model_validate({**values, **update})
+        object.__setattr__(copied, "_basis", origin_of(self) or getattr(self, "_basis", None))
+        return copied
+
+    def __copy__(self) -> Self:
+        """Copy; a saved block stays the saved block."""
+        return _same_origin(self, super().__copy__())
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Copy with all values; a saved block stays the saved block."""
+        return _same_origin(self, super().__deepcopy__(memo))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle a saved block as a reference, never its secrets. Raises `UnsavedSecrets` for an unsaved one."""
+        origin = origin_of(self)
+        if origin is not None:
+            return storing.reload, (type(self), origin)
+        if holds_literal_secret(self):
+            message = f"This {type(self).__name__} holds secrets and is not saved, so it cannot be pickled."
+            raise UnsavedSecrets(message, hint="Save it first: a saved block travels as a reference.")
+        return copyreg.__newobj__, (type(self),), self.__getstate__()  # type: ignore[attr-defined] # not in typeshed
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _accept(cls, value: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Any:
+        if type(value) is dict:
+            if BLOCK in value:
+                if isinstance(info.context, Loading):
+                    return info.context.reference(value, cls)
+                message = "a block reference is resolved by Block.load; in Python, pass the loaded block itself"
+                raise ValueError(message)
+            if TYPE in value:
+                return inline(value, cls, info.context)
+        return handler(value)
+
+    @model_serializer(mode="wrap")
+    def _serialize(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
+        context = info.context
+        return context.serialize(self, handler) if isinstance(context, Dump) else handler(self)
+
+
+B = TypeVar("B", bound=Block)
+
+
+def _same_origin(source: B, copied: B) -> B:
+    origin: Origin | None = origin_of(source)
+    if origin is not None:
+        object.__setattr__(copied, "_origin", origin)
+    return copied

@@ -1,0 +1,51 @@
+"""The difference between two revisions, field by field, without secret values."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from typecase.blocks.documents.masking import Node, Schema, SchemaOf, mask_value
+from typecase.blocks.records import Change
+
+_ABSENT = object()
+
+
+def compare_documents(
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    *,
+    schema_before: Schema,
+    schema_after: Schema,
+    schema_of: SchemaOf,
+) -> tuple[Change, ...]:
+    """Return the changes from `before` to `after` by dotted path; of a secret only that it changed."""
+    nodes = [Node([(schema_before, schema_before)], schema_of), Node([(schema_after, schema_after)], schema_of)]
+    return tuple(_compare("", before, after, nodes))
+
+
+def _compare(path: str, before: Any, after: Any, nodes: list[Node]) -> Iterator[Change]:
+    if type(before) is type(after) and before == after:
+        return
+    secret = any(node.secret for node in nodes)
+    if not secret:
+        sides = [(before, nodes[0].entered(before)), (after, nodes[1].entered(after))]
+        for kind in (Mapping, list):
+            if isinstance(before, kind) and isinstance(after, kind):
+                yield from _inside(path, sides)
+                return
+    values = [None if secret or value is _ABSENT else value for value in (before, after)]
+    action = "added" if before is _ABSENT else "removed" if after is _ABSENT else "changed"
+    if not secret:
+        values = [mask_value(value, node) for value, node in zip(values, nodes, strict=True)]
+    yield Change(path=path, action=action, secret=secret, before=values[0], after=values[1])
+
+
+def _inside(path: str, sides: list[tuple[Any, Node]]) -> Iterator[Change]:
+    tables = [value if isinstance(value, Mapping) else dict(enumerate(value)) for value, _ in sides]
+    for key in sorted({*tables[0], *tables[1]}, key=str):
+        step = str(key)
+        yield from _compare(
+            f"{path}.{step}" if path else step,
+            tables[0].get(key, _ABSENT),
+            tables[1].get(key, _ABSENT),
+            [node.below(step) for _, node in sides],
+        )

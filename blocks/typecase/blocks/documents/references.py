@@ -1,0 +1,62 @@
+"""Block references and inline blocks inside a document."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from typecase.blocks.dumping import BLOCK, TYPE, VERSION
+from typecase.blocks.records import SchemaVersion
+
+Resolve = Callable[[str, Any], Mapping[str, Any]]
+
+
+def find_references(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (JSON pointer, target) of each `{"$block": target}` in `data`."""
+    if isinstance(data, Mapping) and BLOCK in data:
+        yield path, data[BLOCK]
+        return
+    for step, item in steps(data):
+        yield from find_references(item, f"{path}/{_escape(step)}")
+
+
+def replace_references(data: Any, resolve: Resolve, path: str = "") -> Any:
+    """Return `data` with each target replaced by what `resolve(pointer, target)` returns."""
+    if isinstance(data, Mapping):
+        if BLOCK in data:
+            return {BLOCK: resolve(path, data[BLOCK])}
+        return {key: replace_references(item, resolve, f"{path}/{_escape(key)}") for key, item in data.items()}
+    if isinstance(data, list | tuple):
+        return [replace_references(item, resolve, f"{path}/{index}") for index, item in enumerate(data)]
+    return data
+
+
+def find_inline(data: Any, path: str = "") -> Iterator[tuple[str, str, int | None, Mapping[str, Any]]]:
+    """Yield (JSON pointer, slug, schema version, fields) of each inline block, outer ones first."""
+    if isinstance(data, Mapping) and TYPE in data:
+        fields = {key: item for key, item in data.items() if key not in (TYPE, VERSION)}
+        yield path, data[TYPE], data.get(VERSION), fields
+    for step, item in steps(data):
+        yield from find_inline(item, f"{path}/{_escape(step)}")
+
+
+def pin_inline(data: Any, version_of: Callable[[str, int | None], SchemaVersion]) -> Any:
+    """Return `data` with the newest schema version written into each inline block that names none."""
+    if isinstance(data, Mapping):
+        pinned = {key: pin_inline(item, version_of) for key, item in data.items()}
+        if TYPE in data and data.get(VERSION) is None:
+            pinned[VERSION] = version_of(data[TYPE], None).number
+        return pinned
+    if isinstance(data, list | tuple):
+        return [pin_inline(item, version_of) for item in data]
+    return data
+
+
+def steps(data: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the values directly below `data` with the key or index of each."""
+    if isinstance(data, Mapping):
+        yield from data.items()
+    elif isinstance(data, list | tuple):
+        yield from ((str(index), item) for index, item in enumerate(data))
+
+
+def _escape(step: str) -> str:
+    return step.replace("~", "~0").replace("/", "~1")

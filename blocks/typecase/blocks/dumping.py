@@ -1,0 +1,132 @@
+"""Blocks to documents: JSON with secrets in clear, for the registry's cipher and nobody else."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from typecase.blocks.block_type import type_of
+from typecase.blocks.errors import InvalidBlock
+from typecase.blocks.records import Origin
+
+if TYPE_CHECKING:
+    from typecase.blocks.block import Block
+
+BLOCK: Final = "$block"
+TYPE: Final = "$type"
+VERSION: Final = "$version"
+SECRET: Final = "$secret"
+
+
+class Nested:
+    """A block met inside another while dumping; keeps pydantic from flattening it."""
+
+    __slots__ = ("block",)
+
+    def __init__(self, block: "Block") -> None:
+        """Hold `block`."""
+        self.block = block
+
+
+class Dump:
+    """One pass over a block. `version_of` numbers the schema of each unsaved block met inside."""
+
+    def __init__(self, root: "Block", version_of: "Callable[[type[Block]], int]") -> None:
+        """Prepare to dump `root`."""
+        self.root = root
+        self.version_of = version_of
+
+    def document(self) -> dict[str, Any]:
+        """Return `root` as a JSON object.
+
+        A saved block in a field becomes `{"$block": {"id": ...}}`, an unsaved one `{"$type": slug, ...}`.
+        """
+        return self._fields(self.root)
+
+    def serialize(self, block: "Block", handler: Any) -> Any:
+        """Answer pydantic's serializer: fields for the root, a placeholder for every other block."""
+        return handler(block) if block is self.root else Nested(block)
+
+    def _fields(self, block: "Block") -> dict[str, Any]:
+        outer, self.root = self.root, block
+        try:
+            raw = block.__pydantic_serializer__.to_python(
+                block, mode="python", by_alias=False, context=self, exclude_computed_fields=True
+            )
+            return {name: self._json(value, name) for name, value in raw.items()}
+        finally:
+            self.root = outer
+
+    def _json(self, value: Any, path: str) -> Any:
+        if value is None or isinstance(value, str | bool | int | float) and type(value) in (str, bool, int, float):
+            return value
+        if isinstance(value, Mapping):
+            return {_key(key): self._json(item, f"{path}.{key}") for key, item in value.items()}
+        if isinstance(value, list | tuple | set | frozenset | deque):
+            return [self._json(item, f"{path}.{index}") for index, item in enumerate(value)]
+        if isinstance(value, Nested):
+            return self._nested(value.block)
+        if is_secret(value):
+            return self._json(value.get_secret_value(), path)
+        if hasattr(value, "__pydantic_serializer__"):
+            return self._json(value.__pydantic_serializer__.to_python(value, mode="python", context=self), path)
+        return _leaf(value, path)
+
+    def _nested(self, block: "Block") -> dict[str, Any]:
+        origin = origin_of(block)
+        if origin is not None:
+            return {BLOCK: {"id": origin.document_id}}
+        cls = type(block)
+        return {TYPE: type_of(cls).slug, VERSION: self.version_of(cls), **self._fields(block)}
+
+
+def origin_of(block: "Block") -> Origin | None:
+    """Return where `block` was loaded from or saved to, None for a block that is in no registry."""
+    return getattr(block, "_origin", None)
+
+
+def holds_literal_secret(value: Any) -> bool:
+    """Tell whether `value` holds a secret at any depth, other than inside saved blocks."""
+    if is_secret(value):
+        return True
+    if isinstance(value, BaseModel):
+        saved = getattr(value, "_origin", None) is not None
+        return not saved and any(holds_literal_secret(item) for _, item in value)
+    if isinstance(value, Mapping):
+        return any(holds_literal_secret(item) for item in value.values())
+    if isinstance(value, list | tuple | set | frozenset | deque):
+        return any(holds_literal_secret(item) for item in value)
+    return False
+
+
+def is_secret(value: object) -> bool:
+    """Tell whether `value` is a pydantic secret of any type."""
+    return hasattr(value, "get_secret_value")
+
+
+def unescape(value: Any) -> Any:
+    """Undo the doubling of `$` with which plain dict keys are kept apart from references."""
+    if isinstance(value, dict):
+        return {key[1:] if key.startswith("$$") else key: unescape(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [unescape(item) for item in value]
+    return value
+
+
+def _key(key: Any) -> str:
+    text = key if type(key) is str else next(_keys(key))
+    return "$" + text if text.startswith("$") else text
+
+
+def _keys(key: Any) -> Iterator[str]:
+    yield from to_jsonable_python({key: None}, bytes_mode="base64", inf_nan_mode="constants")
+
+
+def _leaf(value: Any, path: str) -> Any:
+    try:
+        return to_jsonable_python(value, bytes_mode="base64", inf_nan_mode="constants")
+    except PydanticSerializationError:
+        text = f"a value of type {type(value).__name__} has no JSON form"
+        raise InvalidBlock.build("This block", [(path, "not_serializable", text)]) from None

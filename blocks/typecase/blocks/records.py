@@ -1,0 +1,238 @@
+"""What crosses between blocks and a registry: plain, immutable records."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+
+class Unset(Enum):
+    """The type of `UNSET`: an argument that was not given, where None has a meaning of its own."""
+
+    UNSET = "unset"
+
+
+UNSET: Final = Unset.UNSET
+
+
+class Origin(NamedTuple):
+    """Where a block was loaded from or saved to."""
+
+    document_id: str
+    workspace: str
+    name: str
+    revision: int
+
+
+class StoredBlock(NamedTuple):
+    """One decrypted revision as the load path reads it. `data` is JSON text in UTF-8, secrets in clear."""
+
+    document_id: str
+    workspace: str
+    name: str
+    type_slug: str
+    revision: int
+    schema_version: int
+    package: str
+    data: bytes
+
+    def __repr__(self) -> str:
+        """Leave `data` out: it holds secrets."""
+        return f"StoredBlock({self.workspace}/{self.name}, type={self.type_slug}, revision={self.revision})"
+
+
+class Tree(NamedTuple):
+    """A document together with every document that it refers to, by document id."""
+
+    root: StoredBlock
+    referenced: Mapping[str, StoredBlock]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeDefinition:
+    """A block type as its class declares it; what a registry stores when it first sees the type.
+
+    `schema` is canonical JSON Schema; `digest` is the SHA-256 (hex) over schema, secret paths and kinds.
+    `form` is the full JSON Schema with titles, help and examples; it travels with the type, not with the version.
+    """
+
+    slug: str
+    title: str
+    description: str
+    icon: str
+    docs: str
+    kinds: tuple[str, ...]
+    package: str
+    package_version: str
+    schema: Mapping[str, Any]
+    form: Mapping[str, Any]
+    secret_paths: tuple[str, ...]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaVersion:
+    """One numbered, immutable schema of a block type."""
+
+    type_slug: str
+    number: int
+    digest: str
+    schema: Mapping[str, Any]
+    secret_paths: tuple[str, ...]
+    kinds: tuple[str, ...]
+    package: str
+    package_version: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeRecord:
+    """A block type as a registry knows it. `version` is its newest schema version."""
+
+    slug: str
+    title: str
+    description: str
+    icon: str
+    docs: str
+    kinds: tuple[str, ...]
+    package: str
+    version: int
+    form: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """An isolated set of documents. Names that it lacks are looked up in `parent`."""
+
+    id: str
+    name: str
+    parent: str | None
+    description: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A document about to be written.
+
+    `data` is JSON with secrets in clear and references as `{"$block": ...}`. `UNSET` keeps what the document has.
+    `expected_revision`: None = no expectation, 0 = must not exist, n = must be at revision n.
+    """
+
+    name: str
+    workspace: str
+    type_slug: str
+    schema_version: int
+    data: Mapping[str, Any]
+    overwrite: bool = False
+    expected_revision: int | None = None
+    description: str | Unset = UNSET
+    tags: tuple[str, ...] | Unset = UNSET
+    owner: str | Unset = UNSET
+    expires_at: datetime | None | Unset = UNSET
+    author: str = ""
+
+    def __repr__(self) -> str:
+        """Leave `data` out: it holds secrets."""
+        return f"Draft({self.workspace}/{self.name}, type={self.type_slug})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A saved block as people see it: each secret in `data` is `{"$secret": {"set": true, "source": "literal"}}`."""
+
+    id: str
+    workspace: str
+    name: str
+    type_slug: str
+    kinds: tuple[str, ...]
+    revision: int
+    schema_version: int
+    description: str
+    tags: tuple[str, ...]
+    owner: str
+    expires_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One immutable, numbered state of a document."""
+
+    document_id: str
+    workspace: str
+    name: str
+    number: int
+    type_slug: str
+    schema_version: int
+    author: str
+    restored_from: int | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A difference between two revisions. For a secret both values are None: only that it changed is known."""
+
+    path: str
+    action: str
+    secret: bool
+    before: Any = None
+    after: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependent:
+    """A document whose current revision refers to another one, at `path`."""
+
+    document_id: str
+    workspace: str
+    name: str
+    type_slug: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentFilter:
+    """Which documents a list shows. Empty fields do not restrict. `expired_at`: only those expired at this time."""
+
+    type_slug: str | None = None
+    kind: str | None = None
+    tag: str | None = None
+    owner: str | None = None
+    search: str | None = None
+    expired_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """A slice of a list. `cursor` continues it; None at the end."""
+
+    items: tuple[T, ...]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataKey:
+    """A wrapped data key of a workspace. No key material."""
+
+    id: str
+    workspace: str
+    generation: int
+    root_key: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyStatus:
+    """What encrypts this registry. `sealed` = the root key is missing or wrong; `reason` says how."""
+
+    sealed: bool
+    reason: str
+    root_key: str
+    data_keys: tuple[DataKey, ...]

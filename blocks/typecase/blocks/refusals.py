@@ -1,0 +1,132 @@
+"""The refusals that every registry words alike."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+from typecase.blocks.errors import (
+    DocumentExists,
+    DocumentInUse,
+    DocumentNotFound,
+    DuplicateBlockType,
+    KindMismatch,
+    ReferenceCycle,
+    ReferenceNotFound,
+    RevisionConflict,
+    RevisionNotFound,
+    TypeNotRegistered,
+    WorkspaceExists,
+    WorkspaceInUse,
+    WorkspaceNotFound,
+    describe_near,
+)
+from typecase.blocks.records import Dependent, Draft
+
+
+def workspace_not_found(name: str, names: Iterable[str]) -> WorkspaceNotFound:
+    """No workspace is called `name`; `names` are those there are."""
+    near = tuple(get_close_matches(name, sorted(names)))
+    hint = describe_near(near) or "`typecase workspaces ls` shows what there is."
+    return WorkspaceNotFound(f"There is no workspace {name!r}.", hint=hint, name=name, near=near)
+
+
+def workspace_exists(name: str) -> WorkspaceExists:
+    """A workspace is called `name` already."""
+    return WorkspaceExists(f"There is a workspace {name!r} already.", hint="Choose another name.", name=name)
+
+
+def workspace_in_use(name: str, *, documents: int, children: Sequence[str]) -> WorkspaceInUse:
+    """A workspace cannot be removed: it is the default, holds documents, or is a parent."""
+    if children:
+        reason = f"it is the parent of {', '.join(map(repr, children))}"
+        hint = "Give those another parent first."
+    elif documents:
+        reason = f"it holds {documents} document{'s' if documents != 1 else ''}"
+        hint = "Delete them first."
+    else:
+        reason, hint = "every registry has it", ""
+    return WorkspaceInUse(f"Workspace {name!r} cannot be deleted: {reason}.", hint=hint, name=name)
+
+
+def document_not_found(name: str, searched: Sequence[str], names: Iterable[str]) -> DocumentNotFound:
+    """No document is called `name` in any workspace of `searched`; `names` are those there are."""
+    near = tuple(get_close_matches(name, sorted(names)))
+    return DocumentNotFound(
+        f"There is no document {name!r} in workspace {', then '.join(map(repr, searched))}.",
+        hint=describe_near(near) or "`typecase blocks ls` shows what there is.",
+        name=name,
+        searched=tuple(searched),
+        near=near,
+    )
+
+
+def revision_not_found(name: str, number: int, newest: int) -> RevisionNotFound:
+    """The document `name` has no revision `number`."""
+    hint = f"Its newest is {newest}; `typecase blocks history {name}` lists them."
+    return RevisionNotFound(f"{name!r} has no revision {number}.", hint=hint, name=name, revision=number, newest=newest)
+
+
+def check_expectation(draft: Draft, actual: int, type_slug: str) -> None:
+    """Refuse `draft` where its document, at revision `actual` (0 = absent), is not what its author expects."""
+    expected = draft.expected_revision
+    place = f"{draft.workspace}/{draft.name}"
+    if actual and type_slug != draft.type_slug:
+        message = f"{place} is a {type_slug} block and cannot become a {draft.type_slug}."
+        raise KindMismatch(message, hint="Delete it first, or save under another name.", name=draft.name)
+    if expected is not None and expected != actual:
+        raise revision_conflict(draft.workspace, draft.name, expected, actual)
+    if expected is None and actual and not draft.overwrite:
+        hint = "Save with overwrite=True to replace it (its history is kept), or under another name."
+        raise DocumentExists(f"{place} exists already.", hint=hint, name=draft.name, revision=actual)
+
+
+def revision_conflict(workspace: str, name: str, expected: int, actual: int) -> RevisionConflict:
+    """The document is at revision `actual` (0 = absent), not `expected`."""
+    if not expected:
+        message, hint = f"{workspace}/{name} exists already, at revision {actual}.", "Load it and save the change."
+    else:
+        state = f"is at revision {actual}" if actual else "does not exist"
+        message = f"{workspace}/{name} {state}, not at revision {expected}."
+        hint = "Load it again, make the change again, and save." if actual else "Save it as a new document."
+    return RevisionConflict(message, hint=hint, name=name, expected=expected, actual=actual)
+
+
+def document_exists(workspace: str, name: str) -> DocumentExists:
+    """A document is called `name` already where another one was to get that name."""
+    return DocumentExists(f"{workspace}/{name} exists already.", hint="Choose another name.", name=name)
+
+
+def document_in_use(workspace: str, name: str, dependents: Sequence[Dependent]) -> DocumentInUse:
+    """Other documents refer to `name`."""
+    users = ", ".join(f"{item.workspace}/{item.name} ({item.path})" for item in dependents)
+    return DocumentInUse(
+        f"{workspace}/{name} is used by {users}.",
+        hint="Change those first, or force: they will fail to load.",
+        name=name,
+        dependents=tuple(dependents),
+    )
+
+
+def reference_not_found(path: str, target: str, names: Iterable[str] = ()) -> ReferenceNotFound:
+    """The reference at `path` points at no document; `names` are those there are."""
+    hint = describe_near(get_close_matches(target, sorted(names)))
+    message = f"The reference at {path or '/'} points at {target!r}, which does not exist."
+    return ReferenceNotFound(message, hint=hint or "Save that document first.", path=path, target=target)
+
+
+def reference_cycle(names: Sequence[str]) -> ReferenceCycle:
+    """Following references along `names` comes back to where it began."""
+    way = " -> ".join(names)
+    return ReferenceCycle(f"These would refer to each other in a circle: {way}.", hint="Leave one out.", names=names)
+
+
+def type_not_registered(slug: str, number: int | None, slugs: Iterable[str]) -> TypeNotRegistered:
+    """The registry does not know block type `slug`, or not its schema version `number`."""
+    what = f"block type {slug!r}" if number is None else f"schema version {number} of block type {slug!r}"
+    hint = describe_near(get_close_matches(slug, sorted(slugs))) or "Save a block of this type from Python first."
+    return TypeNotRegistered(f"The registry does not know {what}.", hint=hint, slug=slug, number=number)
+
+
+def duplicate_type(slug: str, first: str, second: str) -> DuplicateBlockType:
+    """A slug belongs to the package that registered it first."""
+    message = f"Block type {slug!r} belongs to package {first}; {second} may not register it."
+    return DuplicateBlockType(message, hint=f"Choose another slug in {second}.", slug=slug, owners=(first, second))

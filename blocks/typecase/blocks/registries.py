@@ -1,0 +1,61 @@
+"""Opening registries by URL, and the one that a process uses by default."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib.metadata import entry_points
+from threading import Lock
+from typing import Final
+
+from typecase.blocks.errors import SettingsError
+from typecase.blocks.registry import Registry
+from typecase.blocks.settings import current_settings, default_paths
+
+GROUP: Final = "typecase.registries"
+
+_chosen: ContextVar[Registry | None] = ContextVar("typecase_registry", default=None)
+_open: dict[str, Registry] = {}
+_lock: Final = Lock()
+
+
+def open_registry(url: str) -> Registry:
+    """Return the registry behind `url`, found by its scheme in the entry-point group `typecase.registries`.
+
+    No I/O happens before the first call. Raises `SettingsError` for an unknown scheme.
+    """
+    scheme = url.partition(":")[0].partition("+")[0]
+    points = tuple(entry_points(group=GROUP, name=scheme))
+    if not points:
+        known = ", ".join(sorted({point.name for point in entry_points(group=GROUP)}))
+        message = f"No installed package serves registries with the URL scheme {scheme!r}."
+        raise SettingsError(message, hint=f"Set TYPECASE_URL to one of: {known}.", scheme=scheme)
+    return points[0].load().from_url(url)  # type: ignore[no-any-return] # entry points are untyped
+
+
+def current_registry() -> Registry:
+    """Return the registry that blocks use here: the one of `use_registry`, else that of the settings.
+
+    One per process and URL; the default is the embedded registry of this user.
+    """
+    chosen = _chosen.get()
+    if chosen is not None:
+        return chosen
+    secret_url = current_settings().url
+    url = "" if secret_url is None else secret_url.get_secret_value()
+    registry = _open.get(url)
+    if registry is None:
+        with _lock:
+            registry = _open.get(url)
+            if registry is None:
+                registry = _open[url] = open_registry(url or f"sqlite:///{default_paths().database}")
+    return registry
+
+
+@contextmanager
+def use_registry(registry: Registry) -> Iterator[Registry]:
+    """Make `registry` the current one inside the `with` block, in this thread or task."""
+    token = _chosen.set(registry)
+    try:
+        yield registry
+    finally:
+        _chosen.reset(token)

@@ -1,0 +1,199 @@
+"""JSON Schema of block classes: canonical for the registry, complete for forms, with every secret marked."""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import PydanticSerializationError, core_schema
+
+from typecase.blocks.block_type import kinds_of, type_of
+from typecase.blocks.catalog import CATALOG
+from typecase.blocks.errors import InvalidBlockType
+from typecase.blocks.fields import FORM_KEY
+from typecase.blocks.records import TypeDefinition
+
+if TYPE_CHECKING:
+    from typecase.blocks.block import Block
+
+BLOCK_KEY: Final = "x-typecase-block"
+KIND_KEY: Final = "x-typecase-kind"
+
+_NOTES: Final = frozenset({"title", "description", "examples", "deprecated", "$comment", FORM_KEY})
+_NAMED: Final = frozenset({"properties", "patternProperties", "$defs", "dependentSchemas"})
+_LISTED: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
+_SINGLE: Final = frozenset({"items", "additionalProperties", "not", "contains", "propertyNames"})
+
+
+class BlockSchema(GenerateJsonSchema):
+    """pydantic's generator, with `writeOnly` on every kind of secret and blocks marked by slug or kind."""
+
+    ignored_warning_kinds: Final = {"skipped-choice", "non-serializable-default"}  # type: ignore[misc,assignment] # fixed here
+
+    def json_or_python_schema(self, schema: core_schema.JsonOrPythonSchema) -> JsonSchemaValue:
+        """Mark `Secret[T]`, which pydantic leaves unmarked."""
+        json_schema = super().json_or_python_schema(schema)
+        function = schema.get("serialization", {}).get("function")
+        if getattr(function, "__module__", "") == "pydantic.types" and "secret" in getattr(function, "__name__", ""):
+            return {**json_schema, "writeOnly": True}
+        return json_schema
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        """Mark blocks in fields: `x-typecase-block` for a type, `x-typecase-kind` for any block of a kind."""
+        from typecase.blocks.block import Block  # noqa: PLC0415 - the class and its schema know each other
+
+        cls = schema["cls"]
+        if not issubclass(cls, Block):
+            return super().model_schema(schema)
+        if inspect.isabstract(cls) or "__block__" not in vars(cls):
+            return {"type": "object", KIND_KEY: vars(cls).get("__kind__", "Block"), "title": cls.__name__}
+        return {**super().model_schema(schema), BLOCK_KEY: type_of(cls).slug}
+
+    def encode_default(self, dft: Any) -> Any:
+        """Leave defaults that hold a secret out of the schema."""
+        from typecase.blocks.dumping import holds_literal_secret  # noqa: PLC0415 - needed to save only
+
+        if holds_literal_secret(dft):
+            message = "a secret default"
+            raise PydanticSerializationError(message)
+        return super().encode_default(dft)
+
+
+@lru_cache(maxsize=1024)
+def definition_of(cls: "type[Block]") -> TypeDefinition:
+    """Return what a registry stores of the block type `cls`.
+
+    Raises `InvalidBlockType` when `cls` declares no type, or when a field may be a secret or a plain value
+    of the same JSON type (what is saved as a secret would load as plain text).
+    """
+    block_type = type_of(cls)
+    form = cls.model_json_schema(by_alias=False, schema_generator=BlockSchema)
+    _refuse_ambiguous(cls, form)
+    schema = canonical(form)
+    paths = tuple(sorted(set(secret_paths(schema))))
+    kinds = kinds_of(cls)
+    entry = CATALOG.entry(block_type.slug)
+    own = entry is not None and entry.target == f"{cls.__module__}:{cls.__qualname__}"
+    package = entry.package if entry is not None and own else _package_of(cls)
+    return TypeDefinition(
+        slug=block_type.slug,
+        title=block_type.title,
+        description=(inspect.getdoc(cls) or "").partition("\n\n")[0].replace("\n", " "),
+        icon=block_type.icon,
+        docs=block_type.docs,
+        kinds=kinds,
+        package=package,
+        package_version=_version_of(package),
+        schema=schema,
+        form=form,
+        secret_paths=paths,
+        digest=digest(schema, paths, kinds),
+    )
+
+
+def canonical(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `schema` without what only people read, keys sorted: equal schemas are equal texts."""
+    result: dict[str, Any] = {}
+    for key in sorted(schema):
+        value = schema[key]
+        if key in _NOTES:
+            continue
+        if key in _NAMED and isinstance(value, Mapping):
+            result[key] = {name: canonical(value[name]) for name in sorted(value)}
+        elif key in _LISTED:
+            result[key] = [canonical(item) for item in value]
+        elif key in _SINGLE and isinstance(value, Mapping):
+            result[key] = canonical(value)
+        elif key == "required":
+            result[key] = sorted(value)
+        else:
+            result[key] = value
+    return result
+
+
+def digest(schema: Mapping[str, Any], paths: tuple[str, ...], kinds: tuple[str, ...]) -> str:
+    """Return the SHA-256 (hex) that a schema version is addressed by."""
+    content = {"schema": schema, "secret_paths": list(paths), "kinds": list(kinds)}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def secret_paths(schema: Mapping[str, Any]) -> Iterator[str]:
+    """Yield where secrets stand: dotted, `*` for any list item or key; a recursive model is followed once."""
+    yield from _paths(schema, schema, "", frozenset())
+
+
+def follow(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return `schema` with a local `$ref` replaced by its target; keywords beside the `$ref` are kept."""
+    for _ in range(100):
+        ref = schema.get("$ref")
+        if not isinstance(ref, str) or not ref.startswith("#/$defs/"):
+            break
+        beside = {key: value for key, value in schema.items() if key != "$ref"}
+        target = root["$defs"][ref.removeprefix("#/$defs/")]
+        schema = {**target, **beside} if beside else target
+    return schema
+
+
+def children(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the schemas of properties, items and values below `schema` with the path segment of each."""
+    for name, item in schema.get("properties", {}).items():
+        yield name, item
+    for index, item in enumerate(schema.get("prefixItems", ())):
+        yield str(index), item
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), Mapping):
+            yield "*", schema[key]
+    for item in schema.get("patternProperties", {}).values():
+        yield "*", item
+
+
+def branches(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the alternatives of `schema` and the parts that it must also meet."""
+    for key in ("anyOf", "oneOf", "allOf"):
+        yield from schema.get(key, ())
+
+
+def _paths(
+    schema: Mapping[str, Any], root: Mapping[str, Any], at: str, seen: frozenset[str]
+) -> Iterator[str]:
+    ref = schema.get("$ref")
+    if isinstance(ref, str):
+        if ref in seen:
+            return
+        seen |= {ref}
+    schema = follow(schema, root)
+    if schema.get("writeOnly"):
+        yield at
+        return
+    for branch in branches(schema):
+        yield from _paths(branch, root, at, seen)
+    for name, child in children(schema):
+        yield from _paths(child, root, f"{at}.{name}" if at else name, seen)
+
+
+def _refuse_ambiguous(cls: type, schema: Mapping[str, Any]) -> None:
+    for node in (schema, *schema.get("$defs", {}).values()):
+        for name, field_schema in node.get("properties", {}).items():
+            options = [follow(option, schema) for key in ("anyOf", "oneOf") for option in field_schema.get(key, ())]
+            secret = {option.get("type") for option in options if option.get("writeOnly")}
+            plain = {option.get("type") for option in options if not option.get("writeOnly")}
+            if secret & plain:
+                message = f"{cls.__qualname__}: field {name!r} may be a secret or the same kind of value in clear."
+                raise InvalidBlockType(message, hint="Make every alternative secret: it would load as plain text.")
+
+
+def _package_of(cls: type) -> str:
+    top = cls.__module__.partition(".")[0]
+    owners = packages_distributions().get(top, ())
+    return owners[0] if len(owners) == 1 else top
+
+
+def _version_of(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

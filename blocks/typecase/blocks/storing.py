@@ -1,0 +1,122 @@
+"""What `Block.load`, `save` and `delete` do, between a block class and a registry."""
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from typecase.blocks.block_type import asked_for, type_of
+from typecase.blocks.catalog import CATALOG
+from typecase.blocks.dumping import Dump, origin_of
+from typecase.blocks.errors import DocumentNotFound, KindMismatch, WrongRegistry
+from typecase.blocks.loading import Loading
+from typecase.blocks.records import Dependent, Draft, Origin, Revision
+from typecase.blocks.registries import current_registry
+from typecase.blocks.settings import current_settings
+
+if TYPE_CHECKING:
+    from typecase.blocks.block import Block
+    from typecase.blocks.registry import Registry
+
+B = TypeVar("B", bound="Block")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def load(
+    cls: type[B], name: str, *, workspace: str | None, revision: int | None, registry: "Registry | None"
+) -> B:
+    """Load and build; see `Block.load`."""
+    slug, _, plain = name.rpartition("/")
+    tree = (registry or current_registry()).load(
+        plain, workspace=workspace or current_settings().workspace, revision=revision
+    )
+    if slug:
+        _expect_type(name, slug, tree.root.type_slug)
+    return Loading(tree).root(cls)  # type: ignore[return-value] # `root` refuses anything but a `cls`
+
+
+def save(block: "Block", name: str, *, workspace: str | None, registry: "Registry | None", **options: Any) -> Revision:
+    """Dump, register the types met, and write; see `Block.save`."""
+    registry = registry or current_registry()
+    workspace = workspace or current_settings().workspace
+    own_type = type_of(type(block))
+    slug, _, name = name.rpartition("/")
+    if slug:
+        _expect_type(f"{slug}/{name}", slug, own_type.slug)
+
+    def version_of(cls: "type[Block]") -> int:
+        from typecase.blocks.schema import definition_of  # noqa: PLC0415 - JSON Schema is needed to save, not to load
+
+        return registry.types.register(definition_of(cls)).number
+
+    version = version_of(type(block))
+    known = origin_of(block) or getattr(block, "_basis", None)
+    if options["expected_revision"] is None and known is not None and (known.workspace, known.name) == (workspace, name):
+        options["expected_revision"] = known.revision
+    revision = registry.documents.save(
+        Draft(
+            name=name,
+            workspace=workspace,
+            type_slug=own_type.slug,
+            schema_version=version,
+            data=Dump(block, version_of).document(),
+            **options,
+        )
+    )
+    object.__setattr__(
+        block, "_origin", Origin(revision.document_id, revision.workspace, revision.name, revision.number)
+    )
+    return revision
+
+
+def delete(
+    cls: "type[Block]", name: str, *, workspace: str | None, force: bool, registry: "Registry | None"
+) -> tuple[Dependent, ...]:
+    """Delete after checking the type; see `Block.delete`."""
+    documents = (registry or current_registry()).documents
+    workspace = workspace or current_settings().workspace
+    slug, _, plain = name.rpartition("/")
+    found = documents.get(plain, workspace=workspace)
+    if slug:
+        _expect_type(name, slug, found.type_slug)
+    _expect_class(name, cls, found.type_slug)
+    return documents.delete(plain, workspace=workspace, force=force)
+
+
+def reload(cls: type[B], origin: Origin) -> B:
+    """Load a block that travelled by reference, in the process where it arrived."""
+    try:
+        tree = current_registry().load_id(origin.document_id, revision=origin.revision)
+    except DocumentNotFound:
+        message = f"{origin.workspace}/{origin.name} arrived by reference, but this process's registry lacks it."
+        hint = "Give this process the TYPECASE_URL of the process that sent it."
+        raise WrongRegistry(message, hint=hint, name=origin.name, workspace=origin.workspace) from None
+    return Loading(tree).root(cls)  # type: ignore[return-value] # `root` refuses anything but a `cls`
+
+
+async def in_thread(body: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:
+    """Run `body` in a worker thread with this task's context."""
+    import asyncio  # noqa: PLC0415 - 60 ms that a synchronous flow need not pay
+
+    return await asyncio.to_thread(body, *args, **options)
+
+
+def parsed(text: str | bytes | bytearray) -> Any:
+    """Return JSON `text` as values, or as it is when it is not JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return bytes(text) if isinstance(text, bytearray) else text
+
+
+def _expect_type(name: str, wanted: str, actual: str) -> None:
+    if wanted != actual:
+        hint = f"Load it as {actual}/{name.rpartition('/')[2]}."
+        raise KindMismatch(f"{name.rpartition('/')[2]} is a {actual} block, not a {wanted}.", hint=hint)
+
+
+def _expect_class(name: str, cls: "type[Block]", slug: str) -> None:
+    from typecase.blocks.block import Block  # noqa: PLC0415 - the class and its storage know each other
+
+    if cls is not Block and not issubclass(CATALOG.get(slug), cls):
+        raise KindMismatch(f"{name} is a {slug} block, not {asked_for(cls)}.", hint="Delete it through `Block`.")
