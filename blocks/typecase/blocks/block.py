@@ -78,7 +78,7 @@ class Block(BaseModel):
         """
         return storing.load(cls, name, workspace=workspace, revision=revision, registry=registry)
 
-    def save(  # noqa: PLR0913 - each keyword is one fact about the document
+    def save(
         self,
         name: str,
         *,
@@ -88,7 +88,7 @@ class Block(BaseModel):
         description: str | Unset = UNSET,
         tags: tuple[str, ...] | Unset = UNSET,
         owner: str | Unset = UNSET,
-        expires_at: datetime | None | Unset = UNSET,
+        expires_at: datetime | Unset | None = UNSET,
         registry: Registry | None = None,
     ) -> Revision:
         """Save this block as `name` and return the new revision.
@@ -129,9 +129,7 @@ class Block(BaseModel):
         cls, name: str, *, workspace: str | None = None, revision: int | None = None, registry: Registry | None = None
     ) -> Self:
         """`load` in a worker thread."""
-        return await storing.in_thread(
-            cls.load, name, workspace=workspace, revision=revision, registry=registry
-        )
+        return await storing.in_thread(cls.load, name, workspace=workspace, revision=revision, registry=registry)
 
     async def asave(self, name: str, **options: Any) -> Revision:
         """`save` in a worker thread, with the same options."""
@@ -142,7 +140,7 @@ class Block(BaseModel):
         cls, name: str, *, workspace: str | None = None, force: bool = False, registry: Registry | None = None
     ) -> tuple[Dependent, ...]:
         """`delete` in a worker thread."""
-        return await storing.in_thread(cls.delete, name, workspace=workspace, force=force, registry=registry)
+        return await storing.in_thread(storing.delete, cls, name, workspace=workspace, force=force, registry=registry)
 
     async def acheck(self) -> Check:
         """`check` in a worker thread."""

@@ -1,12 +1,11 @@
 """The catalog: the block types installed in this Python environment, found through entry points."""
 
 import difflib
-import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from typecase.blocks.errors import (
     BlockTypeNotFound,
@@ -19,13 +18,13 @@ from typecase.blocks.errors import (
 from typecase.blocks.names import validate_name
 
 if TYPE_CHECKING:
+    from logging import Logger
+
     from typecase.blocks.block import Block
 
 GROUP: Final = "typecase.blocks"
 OWN_PACKAGE: Final = "typecase"
 SLOW_IMPORT: Final = 5.0
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +133,9 @@ class Catalog:
             validate_name(entry.slug, "slug")
         except InvalidName as error:
             message = f"Package {entry.package} declares a block type under the bad slug {entry.slug!r}."
-            self._report(entry.slug, BrokenPlugin(message, hint=error.message, slug=entry.slug, owners=(entry.package,)))
+            self._report(
+                entry.slug, BrokenPlugin(message, hint=error.message, slug=entry.slug, owners=(entry.package,))
+            )
             return
         other = entries.get(entry.slug)
         if other is None and entry.slug not in clashes:
@@ -159,14 +160,14 @@ class Catalog:
         self._refused[slug] = error
         if slug not in self._reported:
             self._reported.add(slug)
-            logger.warning("%s", error)
+            _logger().warning("%s", error)
 
     def _import(self, entry: CatalogEntry) -> "type[Block]":
-        from typecase.blocks.block import Block  # noqa: PLC0415 - the class and its catalog know each other
+        from typecase.blocks.block import Block
 
         start = perf_counter()
         try:
-            found = entry.point.load()
+            found: Any = entry.point.load()
         except Exception as error:
             message = f"Block type {entry.slug!r} of package {entry.package} ({entry.target}) cannot be imported"
             reason = f"{type(error).__name__}: {error}"
@@ -177,7 +178,8 @@ class Catalog:
                 owners=(entry.package,),
             ) from error
         if (seconds := perf_counter() - start) > SLOW_IMPORT:
-            logger.warning("Block type %r of package %s took %.0f s to import.", entry.slug, entry.package, seconds)
+            _logger().warning("Block type %r of package %s took %.0f s to import.", entry.slug, entry.package, seconds)
+        cls: type[Block] = found
         problem = ""
         if not (isinstance(found, type) and issubclass(found, Block)):
             problem = "is not a Block"
@@ -187,10 +189,8 @@ class Catalog:
             problem = f"calls itself {vars(found)['__block__'].slug!r}"
         if problem:
             message = f"Block type {entry.slug!r} of package {entry.package}: {entry.target} {problem}."
-            raise BrokenPlugin(
-                message, hint=f"Report it to {entry.package}.", slug=entry.slug, owners=(entry.package,)
-            )
-        return found
+            raise BrokenPlugin(message, hint=f"Report it to {entry.package}.", slug=entry.slug, owners=(entry.package,))
+        return cls
 
     def _not_found(self, slug: str, package: str) -> BlockTypeNotFound:
         message = f"No installed package provides the block type {slug!r}."
@@ -203,7 +203,7 @@ class Catalog:
 
 
 def _defined_here(slug: str) -> "type[Block] | None":
-    from typecase.blocks.block import Block  # noqa: PLC0415 - the class and its catalog know each other
+    from typecase.blocks.block import Block
 
     pending: list[type[Block]] = list(Block.__subclasses__())
     while pending:
@@ -213,6 +213,12 @@ def _defined_here(slug: str) -> "type[Block] | None":
             return cls
         pending.extend(cls.__subclasses__())
     return None
+
+
+def _logger() -> "Logger":
+    import logging
+
+    return logging.getLogger(__name__)
 
 
 CATALOG: Final = Catalog()

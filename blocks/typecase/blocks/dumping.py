@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 BLOCK: Final = "$block"
 TYPE: Final = "$type"
 VERSION: Final = "$version"
-SECRET: Final = "$secret"
+SECRET: Final = "$secret"  # noqa: S105  the name of a JSON key
+
+_PLAIN: Final = (str, bool, int, float)
+_LISTS: Final = (list, tuple, set, frozenset, deque)
 
 
 class Nested:
@@ -60,19 +63,22 @@ class Dump:
             self.root = outer
 
     def _json(self, value: Any, path: str) -> Any:
-        if value is None or isinstance(value, str | bool | int | float) and type(value) in (str, bool, int, float):
-            return value
-        if isinstance(value, Mapping):
-            return {_key(key): self._json(item, f"{path}.{key}") for key, item in value.items()}
-        if isinstance(value, list | tuple | set | frozenset | deque):
-            return [self._json(item, f"{path}.{index}") for index, item in enumerate(value)]
-        if isinstance(value, Nested):
-            return self._nested(value.block)
-        if is_secret(value):
-            return self._json(value.get_secret_value(), path)
-        if hasattr(value, "__pydantic_serializer__"):
-            return self._json(value.__pydantic_serializer__.to_python(value, mode="python", context=self), path)
-        return _leaf(value, path)
+        result: Any
+        if value is None or type(value) in _PLAIN:
+            result = value
+        elif isinstance(value, Mapping):
+            result = {_key(key): self._json(item, f"{path}.{key}") for key, item in value.items()}
+        elif isinstance(value, _LISTS):
+            result = [self._json(item, f"{path}.{index}") for index, item in enumerate(value)]
+        elif isinstance(value, Nested):
+            result = self._nested(value.block)
+        elif is_secret(value):
+            result = self._json(value.get_secret_value(), path)
+        elif (serializer := getattr(type(value), "__pydantic_serializer__", None)) is not None:
+            result = self._json(serializer.to_python(value, mode="python", context=self), path)
+        else:
+            result = _leaf(value, path)
+        return result
 
     def _nested(self, block: "Block") -> dict[str, Any]:
         origin = origin_of(block)
@@ -96,12 +102,12 @@ def holds_literal_secret(value: Any) -> bool:
         return not saved and any(holds_literal_secret(item) for _, item in value)
     if isinstance(value, Mapping):
         return any(holds_literal_secret(item) for item in value.values())
-    if isinstance(value, list | tuple | set | frozenset | deque):
+    if isinstance(value, _LISTS):
         return any(holds_literal_secret(item) for item in value)
     return False
 
 
-def is_secret(value: object) -> bool:
+def is_secret(value: Any) -> bool:
     """Tell whether `value` is a pydantic secret of any type."""
     return hasattr(value, "get_secret_value")
 

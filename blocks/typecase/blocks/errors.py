@@ -205,5 +205,3 @@ def describe_near(near: Iterable[str]) -> str:
     """Turn similar names into the sentence that ends a not-found error."""
     names = sorted(near)
     return f"Did you mean {' or '.join(map(repr, names))}?" if names else ""
-
-

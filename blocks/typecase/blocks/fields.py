@@ -12,17 +12,17 @@ FORM_KEY: Final = "x-typecase"
 
 
 @overload
-def field(*, title: str = ..., help: str = ..., example: Any = ..., **more: Any) -> Any: ...
+def field(*, default_factory: Callable[[], T], **facts: Any) -> T: ...
 @overload
-def field(default: T, *, title: str = ..., help: str = ..., example: Any = ..., **more: Any) -> T: ...
+def field(default: T, **facts: Any) -> T: ...
 @overload
-def field(*, default_factory: Callable[[], T], title: str = ..., help: str = ..., **more: Any) -> T: ...
-def field(  # noqa: PLR0913 - each keyword is one fact of a form field
+def field(**facts: Any) -> Any: ...
+def field(
     default: Any = PydanticUndefined,
     *,
     default_factory: Callable[[], Any] | None = None,
     title: str | None = None,
-    help: str | None = None,  # noqa: A002 - the form's own word for it
+    help: str | None = None,  # noqa: A002  the form's own word for it
     example: Any = None,
     group: str | None = None,
     order: int | None = None,
@@ -38,7 +38,7 @@ def field(  # noqa: PLR0913 - each keyword is one fact of a form field
     Secrecy is not said here: it is the field's type (`SecretStr`, `SecretBytes`, `Secret[T]`).
     """
     facts = {"group": group, "order": order, "advanced": advanced, "multiline": multiline, "since": since}
-    form = {key: value for key, value in facts.items() if value not in (None, False)}
+    form: dict[str, Any] = {key: value for key, value in facts.items() if value not in (None, False)}
     if default_factory is not None:
         constraints["default_factory"] = default_factory
     else:

@@ -77,9 +77,13 @@ def inline(value: dict[str, Any], wanted: "type[Block]", context: Any) -> "Block
         message = f"A {slug!r} block stands where {asked_for(wanted)} is needed."
         raise KindMismatch(message, hint="Put a block of the right kind there.")
     fields = {key: item for key, item in value.items() if key not in (TYPE, VERSION)}
-    return cls.__pydantic_validator__.validate_json(
-        json.dumps(fields), extra="ignore" if isinstance(context, Loading) else None, by_name=True, context=context
-    )  # type: ignore[no-any-return] # pydantic's validators are untyped
+    validator = cls.__pydantic_validator__
+    block: Block
+    if isinstance(context, Loading):
+        block = validator.validate_json(json.dumps(fields), extra="ignore", by_name=True, context=context)
+    else:
+        block = validator.validate_python(fields, context=context)
+    return block
 
 
 def check_type(block: "Block", stored: StoredBlock, wanted: "type[Block]") -> None:

@@ -132,7 +132,7 @@ class Draft:
     description: str | Unset = UNSET
     tags: tuple[str, ...] | Unset = UNSET
     owner: str | Unset = UNSET
-    expires_at: datetime | None | Unset = UNSET
+    expires_at: datetime | Unset | None = UNSET
     author: str = ""
 
     def __repr__(self) -> str:

@@ -58,7 +58,7 @@ class Documents(ABC):
         description: str | Unset = UNSET,
         tags: tuple[str, ...] | Unset = UNSET,
         owner: str | Unset = UNSET,
-        expires_at: datetime | None | Unset = UNSET,
+        expires_at: datetime | Unset | None = UNSET,
     ) -> Document:
         """Change what is known about a document, not its revision."""
 
@@ -133,7 +133,7 @@ class Workspaces(ABC):
         """Return all workspaces by name."""
 
     @abstractmethod
-    def update(self, name: str, *, parent: str | None | Unset = UNSET, description: str | Unset = UNSET) -> Workspace:
+    def update(self, name: str, *, parent: str | Unset | None = UNSET, description: str | Unset = UNSET) -> Workspace:
         """Change parent or description. Raises `ReferenceCycle` when a workspace would become its own ancestor."""
 
     @abstractmethod

@@ -13,7 +13,9 @@ _SHORT = 4
 _HIDDEN = "the value is not valid (the reason repeats a secret, so it is not shown)"
 
 
-def invalid_block(cls: type[BaseModel], title: str, error: ValidationError, given: Any, *, hint: str = "") -> InvalidBlock:
+def invalid_block(
+    cls: type[BaseModel], title: str, error: ValidationError, given: Any, *, hint: str = ""
+) -> InvalidBlock:
     """Turn `error` into an `InvalidBlock` that shows no secret of `given`, not even through a validator's own text."""
     secrets = sorted({text for text in _secrets(cls, given) if text}, key=len, reverse=True)
     problems = []

@@ -32,7 +32,7 @@ _SINGLE: Final = frozenset({"items", "additionalProperties", "not", "contains", 
 class BlockSchema(GenerateJsonSchema):
     """pydantic's generator, with `writeOnly` on every kind of secret and blocks marked by slug or kind."""
 
-    ignored_warning_kinds: Final = {"skipped-choice", "non-serializable-default"}  # type: ignore[misc,assignment] # fixed here
+    ignored_warning_kinds: Final = {"skipped-choice", "non-serializable-default"}  # type: ignore[misc]  # fixed here
 
     def json_or_python_schema(self, schema: core_schema.JsonOrPythonSchema) -> JsonSchemaValue:
         """Mark `Secret[T]`, which pydantic leaves unmarked."""
@@ -44,7 +44,7 @@ class BlockSchema(GenerateJsonSchema):
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         """Mark blocks in fields: `x-typecase-block` for a type, `x-typecase-kind` for any block of a kind."""
-        from typecase.blocks.block import Block  # noqa: PLC0415 - the class and its schema know each other
+        from typecase.blocks.block import Block
 
         cls = schema["cls"]
         if not issubclass(cls, Block):
@@ -55,7 +55,7 @@ class BlockSchema(GenerateJsonSchema):
 
     def encode_default(self, dft: Any) -> Any:
         """Leave defaults that hold a secret out of the schema."""
-        from typecase.blocks.dumping import holds_literal_secret  # noqa: PLC0415 - needed to save only
+        from typecase.blocks.dumping import holds_literal_secret
 
         if holds_literal_secret(dft):
             message = "a secret default"
@@ -157,9 +157,7 @@ def branches(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from schema.get(key, ())
 
 
-def _paths(
-    schema: Mapping[str, Any], root: Mapping[str, Any], at: str, seen: frozenset[str]
-) -> Iterator[str]:
+def _paths(schema: Mapping[str, Any], root: Mapping[str, Any], at: str, seen: frozenset[str]) -> Iterator[str]:
     ref = schema.get("$ref")
     if isinstance(ref, str):
         if ref in seen:

@@ -22,9 +22,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def load(
-    cls: type[B], name: str, *, workspace: str | None, revision: int | None, registry: "Registry | None"
-) -> B:
+def load(cls: type[B], name: str, *, workspace: str | None, revision: int | None, registry: "Registry | None") -> B:
     """Load and build; see `Block.load`."""
     slug, _, plain = name.rpartition("/")
     tree = (registry or current_registry()).load(
@@ -45,13 +43,17 @@ def save(block: "Block", name: str, *, workspace: str | None, registry: "Registr
         _expect_type(f"{slug}/{name}", slug, own_type.slug)
 
     def version_of(cls: "type[Block]") -> int:
-        from typecase.blocks.schema import definition_of  # noqa: PLC0415 - JSON Schema is needed to save, not to load
+        from typecase.blocks.schema import definition_of
 
         return registry.types.register(definition_of(cls)).number
 
     version = version_of(type(block))
     known = origin_of(block) or getattr(block, "_basis", None)
-    if options["expected_revision"] is None and known is not None and (known.workspace, known.name) == (workspace, name):
+    if (
+        options["expected_revision"] is None
+        and known is not None
+        and (known.workspace, known.name) == (workspace, name)
+    ):
         options["expected_revision"] = known.revision
     revision = registry.documents.save(
         Draft(
@@ -96,7 +98,7 @@ def reload(cls: type[B], origin: Origin) -> B:
 
 async def in_thread(body: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:
     """Run `body` in a worker thread with this task's context."""
-    import asyncio  # noqa: PLC0415 - 60 ms that a synchronous flow need not pay
+    import asyncio
 
     return await asyncio.to_thread(body, *args, **options)
 
@@ -116,7 +118,7 @@ def _expect_type(name: str, wanted: str, actual: str) -> None:
 
 
 def _expect_class(name: str, cls: "type[Block]", slug: str) -> None:
-    from typecase.blocks.block import Block  # noqa: PLC0415 - the class and its storage know each other
+    from typecase.blocks.block import Block
 
     if cls is not Block and not issubclass(CATALOG.get(slug), cls):
         raise KindMismatch(f"{name} is a {slug} block, not {asked_for(cls)}.", hint="Delete it through `Block`.")

@@ -56,7 +56,9 @@ def mask_value(value: Any, node: Node) -> Any:
     if isinstance(value, Mapping):
         if BLOCK in value:
             return dict(value)
-        return {key: item if key in (TYPE, VERSION) else mask_value(item, node.below(key)) for key, item in value.items()}
+        return {
+            key: item if key in (TYPE, VERSION) else mask_value(item, node.below(key)) for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
         return [mask_value(item, node.below(str(index))) for index, item in enumerate(value)]
     return value

@@ -11,7 +11,6 @@ from typecase.blocks.errors import InvalidDocument, TypecaseError
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
-    from jsonschema.protocols import Validator
 
 Problem = tuple[str, str, str]
 
@@ -36,7 +35,7 @@ def validate_document(data: Mapping[str, Any], schema: Schema, *, schema_of: Sch
 
 
 def _problems(data: Mapping[str, Any], schema: Schema) -> Iterator[Problem]:
-    for error in _validator()(schema).iter_errors(data):  # type: ignore[call-arg] # built at run time
+    for error in _validator()(schema).iter_errors(data):
         yield from _explain(error)
 
 
@@ -49,14 +48,14 @@ def _unusable(data: Any, path: str = "") -> Iterator[Problem]:
 
 
 @cache
-def _validator() -> "type[Validator]":
-    from jsonschema import Draft202012Validator, validators  # noqa: PLC0415 - 0.1 s that only writing needs
+def _validator() -> Any:
+    from jsonschema import Draft202012Validator, validators
 
     keywords = {
         name: _unless_block(function)
         for name, function in Draft202012Validator.VALIDATORS.items()  # pyright: ignore[reportUnknownMemberType]
     }
-    return validators.extend(Draft202012Validator, keywords)
+    return validators.extend(Draft202012Validator, keywords)  # type: ignore[no-untyped-call]  # untyped in the stubs
 
 
 def _unless_block(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,7 +69,9 @@ def _unless_block(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _explain(error: "ValidationError") -> Iterator[Problem]:
     path = ".".join(map(str, error.absolute_path))
-    rule, wanted, given = str(error.validator), error.validator_value, error.instance
+    rule = str(error.validator)
+    wanted: Any = error.validator_value
+    given: Any = error.instance
     if rule == "required":
         missing = [name for name in wanted if name not in given]
         name = next((name for name in missing if repr(name) in error.message), missing[0])

@@ -49,8 +49,8 @@ class ObjectStore(Block):
         """Iterate over the objects whose paths start with `prefix`, at any depth, ordered by path."""
 
     @abstractmethod
-    def delete(self, path: str) -> None:
-        """Delete the object. Raises `ObjectNotFound`."""
+    def delete(self, path: str) -> None:  # type: ignore[override] # on a store, it deletes an object
+        """Delete the object. Raises `ObjectNotFound`. The store's own document goes with `Block.delete(name)`."""
 
     def open(self, path: str, mode: OpenMode = "rb") -> AbstractContextManager[IO[Any]]:
         """Open the object as a file, for a `with` block: what is written counts if the block ends without an error."""
@@ -74,9 +74,7 @@ class ObjectStore(Block):
         """
         return upload(self, local, path, progress)
 
-    def download(
-        self, path: str, local: str | PathLike[str], *, progress: Progress | None = None
-    ) -> tuple[str, ...]:
+    def download(self, path: str, local: str | PathLike[str], *, progress: Progress | None = None) -> tuple[str, ...]:
         """Copy the object `path`, or all objects under the folder `path`, to `local`; return the local paths written.
 
         `local` names the file, or the folder to copy into. Raises `ObjectNotFound`, and `InvalidPath` for an object
@@ -110,6 +108,6 @@ class ObjectStore(Block):
         """`list` in a worker thread, as a whole."""
         return await in_thread(lambda: tuple(self.list(prefix)))
 
-    async def adelete_object(self, path: str) -> None:
+    async def adelete(self, path: str) -> None:  # type: ignore[override] # as `delete`
         """`delete` in a worker thread."""
         await in_thread(self.delete, path)

@@ -31,8 +31,8 @@ class SecretStore(Block):
         """Iterate over the keys that start with `prefix`, never over values."""
         raise not_supported(self, "list", "Ask for keys by name with `get()`.")
 
-    def delete(self, key: str) -> None:
-        """Delete `key` with all its versions."""
+    def delete(self, key: str) -> None:  # type: ignore[override] # on a store, it deletes a secret
+        """Delete `key` with all its versions. The store's own document goes with `Block.delete(name)`."""
         raise not_supported(self, "delete", "Delete it with the vault's own tools.")
 
     def client(self) -> Any:
@@ -42,3 +42,7 @@ class SecretStore(Block):
     async def aget(self, key: str, version: str | None = None) -> SecretStr:
         """`get` in a worker thread."""
         return await in_thread(self.get, key, version)
+
+    async def adelete(self, key: str) -> None:  # type: ignore[override] # as `delete`
+        """`delete` in a worker thread."""
+        await in_thread(self.delete, key)

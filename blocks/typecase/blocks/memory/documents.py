@@ -1,9 +1,10 @@
 """Documents in memory."""
 
+import builtins
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 from typecase.blocks import refusals
@@ -30,6 +31,8 @@ from typecase.blocks.records import (
     Unset,
 )
 from typecase.blocks.registry import Documents
+
+Pending: TypeAlias = builtins.list[tuple[str, tuple[str, ...]]]
 
 
 class MemoryDocuments(Documents):
@@ -93,7 +96,7 @@ class MemoryDocuments(Documents):
         description: str | Unset = UNSET,
         tags: tuple[str, ...] | Unset = UNSET,
         owner: str | Unset = UNSET,
-        expires_at: datetime | None | Unset = UNSET,
+        expires_at: datetime | Unset | None = UNSET,
     ) -> Document:
         """See `Documents.describe`."""
         with self._state.lock:
@@ -149,8 +152,7 @@ class MemoryDocuments(Documents):
             sides = [document.revision(number) for number in (before, after)]
             place = self._state.workspace_by_id(document.workspace_id).name
             shown = [
-                replace_references(json.loads(side.text), lambda _, target: self._show(target, place))
-                for side in sides
+                replace_references(json.loads(side.text), lambda _, target: self._show(target, place)) for side in sides
             ]
             schemas = [self._state.version(document.type_slug, side.schema_version).schema for side in sides]
             return compare_documents(
@@ -213,7 +215,7 @@ class MemoryDocuments(Documents):
         return {"workspace": self._state.workspace_by_id(document.workspace_id).name, "name": document.name}
 
     def _refuse_cycle(self, document_id: str, name: str, data: Mapping[str, Any]) -> None:
-        pending = [(target["id"], (name,)) for _, target in find_references(data)]
+        pending: Pending = [(target["id"], (name,)) for _, target in find_references(data)]
         met: set[str] = set()
         while pending:
             target_id, way = pending.pop()
@@ -240,7 +242,7 @@ class MemoryDocuments(Documents):
         description: str | Unset,
         tags: tuple[str, ...] | Unset,
         owner: str | Unset,
-        expires_at: datetime | None | Unset,
+        expires_at: datetime | Unset | None,
     ) -> None:
         if not isinstance(description, Unset):
             document.description = description

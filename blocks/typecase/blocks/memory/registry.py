@@ -1,6 +1,5 @@
 """The memory registry itself, its workspaces and its types."""
 
-import builtins
 from dataclasses import replace
 from typing import Self
 from uuid import uuid4
@@ -175,7 +174,7 @@ class MemoryWorkspaces(Workspaces):
         with self._state.lock:
             return tuple(self._state.workspaces[name] for name in sorted(self._state.workspaces))
 
-    def update(self, name: str, *, parent: str | None | Unset = UNSET, description: str | Unset = UNSET) -> Workspace:
+    def update(self, name: str, *, parent: str | Unset | None = UNSET, description: str | Unset = UNSET) -> Workspace:
         """See `Workspaces.update`."""
         with self._state.lock:
             workspace = self._state.workspace(name)
@@ -200,6 +199,6 @@ class MemoryWorkspaces(Workspaces):
     def _refuse_circle(self, name: str, parent: str | None) -> None:
         if parent is None:
             return
-        ancestors: builtins.list[str] = [item.name for item in self._state.chain(parent)]
+        ancestors = [item.name for item in self._state.chain(parent)]
         if name in ancestors:
             raise refusals.reference_cycle([name, *ancestors[: ancestors.index(name) + 1]])
