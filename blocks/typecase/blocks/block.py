@@ -2,8 +2,7 @@
 
 import copyreg
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Self, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, Self, TypeVar, dataclass_transform
 
 from pydantic import (
     BaseModel,
@@ -24,9 +23,14 @@ from typecase.blocks.dumping import BLOCK, TYPE, Dump, holds_literal_secret, ori
 from typecase.blocks.errors import UnsavedSecrets
 from typecase.blocks.fields import field
 from typecase.blocks.loading import Loading, inline
-from typecase.blocks.records import UNSET, Dependent, Origin, Revision, Unset
-from typecase.blocks.registry import Registry
 from typecase.blocks.sanitizing import invalid_block
+from typecase.blocks.stored import UNSET, Origin, Unset
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from typecase.blocks.records import Dependent, Revision
+    from typecase.blocks.registry import Registry
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field, Field))
@@ -68,7 +72,7 @@ class Block(BaseModel):
 
     @classmethod
     def load(
-        cls, name: str, *, workspace: str | None = None, revision: int | None = None, registry: Registry | None = None
+        cls, name: str, *, workspace: str | None = None, revision: int | None = None, registry: "Registry | None" = None
     ) -> Self:
         """Return the block saved as `name`, secrets included; `"type-slug/name"` asserts its type.
 
@@ -88,9 +92,9 @@ class Block(BaseModel):
         description: str | Unset = UNSET,
         tags: tuple[str, ...] | Unset = UNSET,
         owner: str | Unset = UNSET,
-        expires_at: datetime | Unset | None = UNSET,
-        registry: Registry | None = None,
-    ) -> Revision:
+        expires_at: "datetime | Unset | None" = UNSET,
+        registry: "Registry | None" = None,
+    ) -> "Revision":
         """Save this block as `name` and return the new revision.
 
         A block that came from the same document is expected to be at the revision that it came from, so that nobody's
@@ -112,8 +116,8 @@ class Block(BaseModel):
 
     @classmethod
     def delete(
-        cls, name: str, *, workspace: str | None = None, force: bool = False, registry: Registry | None = None
-    ) -> tuple[Dependent, ...]:
+        cls, name: str, *, workspace: str | None = None, force: bool = False, registry: "Registry | None" = None
+    ) -> "tuple[Dependent, ...]":
         """Destroy the document `name` and its history; return the dependents that `force` broke.
 
         Raises `DocumentInUse` with the dependents, `DocumentNotFound`, `KindMismatch`.
@@ -126,19 +130,19 @@ class Block(BaseModel):
 
     @classmethod
     async def aload(
-        cls, name: str, *, workspace: str | None = None, revision: int | None = None, registry: Registry | None = None
+        cls, name: str, *, workspace: str | None = None, revision: int | None = None, registry: "Registry | None" = None
     ) -> Self:
         """`load` in a worker thread."""
         return await storing.in_thread(cls.load, name, workspace=workspace, revision=revision, registry=registry)
 
-    async def asave(self, name: str, **options: Any) -> Revision:
+    async def asave(self, name: str, **options: Any) -> "Revision":
         """`save` in a worker thread, with the same options."""
         return await storing.in_thread(self.save, name, **options)
 
     @classmethod
     async def adelete(
-        cls, name: str, *, workspace: str | None = None, force: bool = False, registry: Registry | None = None
-    ) -> tuple[Dependent, ...]:
+        cls, name: str, *, workspace: str | None = None, force: bool = False, registry: "Registry | None" = None
+    ) -> "tuple[Dependent, ...]":
         """`delete` in a worker thread."""
         return await storing.in_thread(storing.delete, cls, name, workspace=workspace, force=force, registry=registry)
 

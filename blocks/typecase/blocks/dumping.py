@@ -9,7 +9,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from typecase.blocks.block_type import type_of
 from typecase.blocks.errors import InvalidBlock
-from typecase.blocks.records import Origin
+from typecase.blocks.stored import Origin
 
 if TYPE_CHECKING:
     from typecase.blocks.block import Block

@@ -9,9 +9,9 @@ from typecase.blocks.block_type import asked_for
 from typecase.blocks.catalog import CATALOG
 from typecase.blocks.dumping import BLOCK, TYPE, VERSION, unescape
 from typecase.blocks.errors import InvalidBlock, KindMismatch, ReferenceCycle, ReferenceNotFound
-from typecase.blocks.records import Origin, StoredBlock, Tree
 from typecase.blocks.redaction import watch
 from typecase.blocks.sanitizing import invalid_block
+from typecase.blocks.stored import Origin, StoredBlock, Tree
 
 if TYPE_CHECKING:
     from typecase.blocks.block import Block

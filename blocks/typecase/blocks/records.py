@@ -1,54 +1,13 @@
-"""What crosses between blocks and a registry: plain, immutable records."""
+"""What crosses between blocks and a registry when documents are written, listed and compared."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
+
+from typecase.blocks.stored import UNSET, Unset
 
 T = TypeVar("T")
-
-
-class Unset(Enum):
-    """The type of `UNSET`: an argument that was not given, where None has a meaning of its own."""
-
-    UNSET = "unset"
-
-
-UNSET: Final = Unset.UNSET
-
-
-class Origin(NamedTuple):
-    """Where a block was loaded from or saved to."""
-
-    document_id: str
-    workspace: str
-    name: str
-    revision: int
-
-
-class StoredBlock(NamedTuple):
-    """One decrypted revision as the load path reads it. `data` is JSON text in UTF-8, secrets in clear."""
-
-    document_id: str
-    workspace: str
-    name: str
-    type_slug: str
-    revision: int
-    schema_version: int
-    package: str
-    data: bytes
-
-    def __repr__(self) -> str:
-        """Leave `data` out: it holds secrets."""
-        return f"StoredBlock({self.workspace}/{self.name}, type={self.type_slug}, revision={self.revision})"
-
-
-class Tree(NamedTuple):
-    """A document together with every document that it refers to, by document id."""
-
-    root: StoredBlock
-    referenced: Mapping[str, StoredBlock]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

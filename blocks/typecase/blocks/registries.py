@@ -9,7 +9,6 @@ from typing import Final
 
 from typecase.blocks.errors import SettingsError
 from typecase.blocks.registry import Registry
-from typecase.blocks.settings import current_settings, default_paths
 
 GROUP: Final = "typecase.registries"
 
@@ -40,6 +39,8 @@ def current_registry() -> Registry:
     chosen = _chosen.get()
     if chosen is not None:
         return chosen
+    from typecase.blocks.settings import current_settings, default_paths
+
     secret_url = current_settings().url
     url = "" if secret_url is None else secret_url.get_secret_value()
     registry = _open.get(url)
@@ -49,6 +50,13 @@ def current_registry() -> Registry:
             if registry is None:
                 registry = _open[url] = open_registry(url or f"sqlite:///{default_paths().database}")
     return registry
+
+
+def current_workspace() -> str:
+    """Return the workspace of the settings."""
+    from typecase.blocks.settings import current_settings
+
+    return current_settings().workspace
 
 
 @contextmanager

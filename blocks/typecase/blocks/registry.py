@@ -1,26 +1,30 @@
 """The registry protocol: where block types, schema versions and documents live."""
 
-from abc import ABC, abstractmethod
-from datetime import datetime
-from typing import Self
+from __future__ import annotations
 
-from typecase.blocks.records import (
-    UNSET,
-    Change,
-    Dependent,
-    Document,
-    DocumentFilter,
-    Draft,
-    KeyStatus,
-    Page,
-    Revision,
-    SchemaVersion,
-    Tree,
-    TypeDefinition,
-    TypeRecord,
-    Unset,
-    Workspace,
-)
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Self
+
+from typecase.blocks.stored import UNSET
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from typecase.blocks.records import (
+        Change,
+        Dependent,
+        Document,
+        DocumentFilter,
+        Draft,
+        KeyStatus,
+        Page,
+        Revision,
+        SchemaVersion,
+        TypeDefinition,
+        TypeRecord,
+        Workspace,
+    )
+    from typecase.blocks.stored import Tree, Unset
 
 
 class Documents(ABC):

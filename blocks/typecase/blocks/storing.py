@@ -9,12 +9,12 @@ from typecase.blocks.catalog import CATALOG
 from typecase.blocks.dumping import Dump, origin_of
 from typecase.blocks.errors import DocumentNotFound, KindMismatch, WrongRegistry
 from typecase.blocks.loading import Loading
-from typecase.blocks.records import Dependent, Draft, Origin, Revision
-from typecase.blocks.registries import current_registry
-from typecase.blocks.settings import current_settings
+from typecase.blocks.registries import current_registry, current_workspace
+from typecase.blocks.stored import Origin
 
 if TYPE_CHECKING:
     from typecase.blocks.block import Block
+    from typecase.blocks.records import Dependent, Revision
     from typecase.blocks.registry import Registry
 
 B = TypeVar("B", bound="Block")
@@ -25,26 +25,27 @@ R = TypeVar("R")
 def load(cls: type[B], name: str, *, workspace: str | None, revision: int | None, registry: "Registry | None") -> B:
     """Load and build; see `Block.load`."""
     slug, _, plain = name.rpartition("/")
-    tree = (registry or current_registry()).load(
-        plain, workspace=workspace or current_settings().workspace, revision=revision
-    )
+    tree = (registry or current_registry()).load(plain, workspace=workspace or current_workspace(), revision=revision)
     if slug:
         _expect_type(name, slug, tree.root.type_slug)
     return Loading(tree).root(cls)  # type: ignore[return-value] # `root` refuses anything but a `cls`
 
 
-def save(block: "Block", name: str, *, workspace: str | None, registry: "Registry | None", **options: Any) -> Revision:
+def save(
+    block: "Block", name: str, *, workspace: str | None, registry: "Registry | None", **options: Any
+) -> "Revision":
     """Dump, register the types met, and write; see `Block.save`."""
     registry = registry or current_registry()
-    workspace = workspace or current_settings().workspace
+    workspace = workspace or current_workspace()
     own_type = type_of(type(block))
     slug, _, name = name.rpartition("/")
     if slug:
         _expect_type(f"{slug}/{name}", slug, own_type.slug)
 
-    def version_of(cls: "type[Block]") -> int:
-        from typecase.blocks.schema import definition_of
+    from typecase.blocks.records import Draft
+    from typecase.blocks.schema import definition_of
 
+    def version_of(cls: "type[Block]") -> int:
         return registry.types.register(definition_of(cls)).number
 
     version = version_of(type(block))
@@ -73,10 +74,10 @@ def save(block: "Block", name: str, *, workspace: str | None, registry: "Registr
 
 def delete(
     cls: "type[Block]", name: str, *, workspace: str | None, force: bool, registry: "Registry | None"
-) -> tuple[Dependent, ...]:
+) -> "tuple[Dependent, ...]":
     """Delete after checking the type; see `Block.delete`."""
     documents = (registry or current_registry()).documents
-    workspace = workspace or current_settings().workspace
+    workspace = workspace or current_workspace()
     slug, _, plain = name.rpartition("/")
     found = documents.get(plain, workspace=workspace)
     if slug:

@@ -19,18 +19,9 @@ from typecase.blocks.documents import (
 from typecase.blocks.memory.state import State, StoredDocument, StoredRevision, now
 from typecase.blocks.names import validate_name
 from typecase.blocks.paging import limited, read_cursor, write_cursor
-from typecase.blocks.records import (
-    UNSET,
-    Change,
-    Dependent,
-    Document,
-    DocumentFilter,
-    Draft,
-    Page,
-    Revision,
-    Unset,
-)
+from typecase.blocks.records import Change, Dependent, Document, DocumentFilter, Draft, Page, Revision
 from typecase.blocks.registry import Documents
+from typecase.blocks.stored import UNSET, Unset
 
 Pending: TypeAlias = builtins.list[tuple[str, tuple[str, ...]]]
 

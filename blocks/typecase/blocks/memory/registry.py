@@ -8,18 +8,9 @@ from typecase.blocks import refusals
 from typecase.blocks.memory.documents import MemoryDocuments, references_of
 from typecase.blocks.memory.state import State, StoredDocument, now
 from typecase.blocks.names import validate_name
-from typecase.blocks.records import (
-    UNSET,
-    KeyStatus,
-    SchemaVersion,
-    StoredBlock,
-    Tree,
-    TypeDefinition,
-    TypeRecord,
-    Unset,
-    Workspace,
-)
+from typecase.blocks.records import KeyStatus, SchemaVersion, TypeDefinition, TypeRecord, Workspace
 from typecase.blocks.registry import Registry, Types, Workspaces
+from typecase.blocks.stored import UNSET, StoredBlock, Tree, Unset
 
 
 class MemoryRegistry(Registry):
