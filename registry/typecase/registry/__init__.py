@@ -1,0 +1,1 @@
+"""Registries on SQL databases, their encryption, and the command line."""

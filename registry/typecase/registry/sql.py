@@ -1,0 +1,102 @@
+"""A registry on a SQL database: what the embedded and the direct one share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from sqlalchemy import Connection, Engine, TextClause, select, text
+
+from typecase.blocks import refusals
+from typecase.blocks.registry import Registry
+from typecase.registry.documents import SqlDocuments
+from typecase.registry.edge import guarded
+from typecase.registry.installation import install
+from typecase.registry.lookup import find_chain, find_document
+from typecase.registry.reading import TREE_BY_ID, TREE_BY_NAME, open_tree
+from typecase.registry.store import Store, write
+from typecase.registry.stored_keys import read_status
+from typecase.registry.tables import documents, workspaces
+from typecase.registry.types import SqlTypes
+from typecase.registry.workspaces import SqlWorkspaces
+
+if TYPE_CHECKING:
+    from typecase.blocks.records import KeyStatus
+    from typecase.blocks.stored import Tree
+    from typecase.registry.data_keys import DataKeys
+
+_BY_NAME = text(TREE_BY_NAME)
+_BY_ID = text(TREE_BY_ID)
+
+
+class SqlRegistry(Registry):
+    """A registry on one database, under one root key."""
+
+    def __init__(self, store: Store, keys: DataKeys) -> None:
+        store.prepare = self._prepare
+        self._store = store
+        self._keys = keys
+        self.url = store.url
+        self.types = SqlTypes(store, keys)
+        self.workspaces = SqlWorkspaces(store, keys)
+        self.documents = SqlDocuments(store, keys, self.types)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.url}>"
+
+    @guarded
+    def init(self, *, create_key_if_missing: bool = False) -> bool:
+        """Make or upgrade the tables, the default workspace and its data key; tell whether the registry is new.
+
+        Idempotent, safe from many processes. Raises `RegistryOutdated` (newer tables), `KeyUnavailable`.
+        """
+        return write(
+            self._store.bare_engine(),
+            lambda connection: install(connection, self._keys, url=self.url, create_key=create_key_if_missing),
+        )
+
+    @guarded
+    def load(self, name: str, *, workspace: str, revision: int | None = None) -> Tree:
+        """Return a decrypted document and all that it refers to, in one round trip."""
+        tree = self._load(_BY_NAME, name=name, workspace=workspace, revision=revision)
+        return tree or self._store.read(lambda connection: _explain_name(connection, name, workspace, revision))
+
+    @guarded
+    def load_id(self, document_id: str, *, revision: int | None = None) -> Tree:
+        """As `load`, for a document id."""
+        tree = self._load(_BY_ID, id=document_id, revision=revision)
+        return tree or self._store.read(lambda connection: _explain_id(connection, document_id, revision))
+
+    @guarded
+    def key_status(self) -> KeyStatus:
+        """Say what encrypts this registry and whether it is sealed."""
+        return self._store.read(lambda connection: read_status(connection, self._keys))
+
+    def close(self) -> None:
+        """Release connections. The registry may be used again afterwards."""
+        self._store.close()
+
+    def ensure(self) -> None:
+        """Prepare the database as the first call would."""
+        self._store.engine()
+
+    def _load(self, statement: TextClause, **parameters: Any) -> Tree | None:
+        rows = self._store.read_once(lambda connection: connection.execute(statement, parameters).all())
+        return open_tree(rows, self._keys.open)
+
+    @abstractmethod
+    def _prepare(self, engine: Engine) -> None:
+        """Check, or make, what the first call needs."""
+
+
+def _explain_name(connection: Connection, name: str, workspace: str, revision: int | None) -> NoReturn:
+    document = find_document(connection, name, find_chain(connection, workspace))
+    raise refusals.revision_not_found(name, revision or document.revision, document.revision)
+
+
+def _explain_id(connection: Connection, document_id: str, revision: int | None) -> NoReturn:
+    document = connection.execute(select(documents).where(documents.c.id == document_id)).first()
+    if document is None:
+        searched = connection.scalars(select(workspaces.c.name).order_by(workspaces.c.name))
+        raise refusals.document_not_found(document_id, list(searched), ())
+    raise refusals.revision_not_found(document.name, revision or document.revision, document.revision)

@@ -1,0 +1,195 @@
+"""The registry's tables, for SQLite and PostgreSQL."""
+
+from datetime import UTC, datetime
+from typing import Any, Final, TypeAlias
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Row,
+    Select,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeDecorator
+
+from typecase.registry.reading import VERSION_TABLE
+
+__all__ = [
+    "ENCRYPTED_COLUMNS",
+    "VERSION_TABLE",
+    "AnyRow",
+    "AnySelect",
+    "block_types",
+    "data_keys",
+    "document_tags",
+    "documents",
+    "metadata",
+    "registry",
+    "revision_references",
+    "revisions",
+    "schema_versions",
+    "workspaces",
+]
+
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+AnySelect: TypeAlias = Select[*tuple[Any, ...]]
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time in UTC, also where the database keeps no time zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn an aware time into UTC; without a zone for SQLite."""
+        if value is None:
+            return None
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back."""
+        if value is None:
+            return None
+        if dialect.name == "sqlite":
+            return value.replace(tzinfo=UTC)  # type: ignore[no-any-return]
+        return value.astimezone(UTC)  # type: ignore[no-any-return]
+
+
+#: Compared byte by byte, so that pages have the same order everywhere.
+Name = Text().with_variant(Text(collation="C"), "postgresql")
+Id = String(32)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+registry = Table(
+    "registry",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Name, nullable=False, unique=True),
+    Column("parent_id", Id, ForeignKey("workspaces.id"), index=True),
+    Column("description", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+block_types = Table(
+    "block_types",
+    metadata,
+    Column("slug", Name, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("icon", Text, nullable=False),
+    Column("docs", Text, nullable=False),
+    Column("kinds", JSON, nullable=False),
+    Column("package", Text, nullable=False),
+    Column("form", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
+schema_versions = Table(
+    "schema_versions",
+    metadata,
+    Column("type_slug", Name, ForeignKey("block_types.slug"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("digest", String(64), nullable=False),
+    Column("schema", JSON, nullable=False),
+    Column("secret_paths", JSON, nullable=False),
+    Column("kinds", JSON, nullable=False),
+    Column("package", Text, nullable=False),
+    Column("package_version", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("type_slug", "digest"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("workspace_id", Id, ForeignKey("workspaces.id"), nullable=False),
+    Column("name", Name, nullable=False),
+    Column("type_slug", Name, ForeignKey("block_types.slug"), nullable=False, index=True),
+    Column("revision", Integer, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    UniqueConstraint("workspace_id", "name"),
+)
+
+document_tags = Table(
+    "document_tags",
+    metadata,
+    Column("document_id", Id, ForeignKey("documents.id"), primary_key=True),
+    Column("tag", Name, primary_key=True),
+    Index(None, "tag", "document_id"),
+)
+
+data_keys = Table(
+    "data_keys",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("workspace_id", Id, ForeignKey("workspaces.id"), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("root_key", Text, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("retired_at", UtcDateTime),
+    UniqueConstraint("workspace_id", "generation"),
+)
+
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("document_id", Id, ForeignKey("documents.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("type_slug", Name, nullable=False),
+    Column("schema_version", Integer, nullable=False),
+    Column("key_id", Id, ForeignKey("data_keys.id"), nullable=False, index=True),
+    Column("payload", LargeBinary, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("restored_from", Integer),
+    Column("created_at", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(["type_slug", "schema_version"], ["schema_versions.type_slug", "schema_versions.number"]),
+)
+
+# A target has no foreign key: deleting by force leaves references that lead nowhere, and they must show.
+revision_references = Table(
+    "revision_references",
+    metadata,
+    Column("document_id", Id, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("path", Text, primary_key=True),
+    Column("target_id", Id, nullable=False, index=True),
+    ForeignKeyConstraint(["document_id", "number"], ["revisions.document_id", "revisions.number"]),
+)
+
+#: Every column that holds ciphertext, and the column that names its data key. Rotation goes through this list.
+ENCRYPTED_COLUMNS: Final = ((revisions, revisions.c.payload, revisions.c.key_id),)
