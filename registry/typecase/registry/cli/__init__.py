@@ -1,0 +1,5 @@
+"""The `typecase` command."""
+
+from typecase.registry.cli.program import app, main
+
+__all__ = ["app", "main"]

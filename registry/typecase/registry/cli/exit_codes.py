@@ -1,0 +1,88 @@
+"""Exit codes: one table from errors to numbers."""
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from typecase.blocks.errors import TypecaseError
+
+
+class ExitCode(IntEnum):
+    """How a command ended. `meaning` is what the documentation says of it."""
+
+    meaning: str
+
+    def __new__(cls, number: int, meaning: str) -> Self:
+        """Attach `meaning` to `number`."""
+        code = int.__new__(cls, number)
+        code._value_ = number
+        code.meaning = meaning
+        return code
+
+    OK = 0, "Done."
+    UNEXPECTED = 1, "A fault in Typecase or in a plugin. Please report it; `TYPECASE_DEBUG=1` adds a traceback."
+    USAGE = 2, "The command line or a setting is wrong, or a question could not be asked."
+    NOT_FOUND = 3, "No document, revision, workspace or block type has that name."
+    INVALID = 4, "Values or names break a rule: of the block type, of naming, of references."
+    CONFLICT = 5, "It exists already, is in use, or changed since it was read."
+    SEALED = 6, "The root key is missing or wrong, or a ciphertext is damaged. Nothing was written."
+    UNREACHABLE = 7, "The registry, or the system behind a block, did not answer or refused the operation."
+    FORBIDDEN = 8, "The registry, or the system behind a block, refused the credentials."
+    CHECK_FAILED = 9, "`blocks check` found an error, or the document has expired."
+    ENVIRONMENT = 10, "A package is missing, broken, too old or too new, or cannot do that."
+    INTERRUPTED = 130, "Ctrl-C, or the end of the input at a question."
+    BROKEN_PIPE = 141, "The reader of the output went away (`| head`). Nothing is printed."
+
+
+#: The first line that names a class or a parent of an error's class decides.
+_TABLE: Final[tuple[tuple[ExitCode, tuple[str, ...]], ...]] = (
+    (ExitCode.USAGE, ("SettingsError", "UsageFault")),
+    (
+        ExitCode.NOT_FOUND,
+        (
+            "BlockTypeNotFound",
+            "DocumentNotFound",
+            "ObjectNotFound",
+            "ReferenceNotFound",
+            "RevisionNotFound",
+            "TypeNotRegistered",
+            "WorkspaceNotFound",
+        ),
+    ),
+    (
+        ExitCode.INVALID,
+        (
+            "InvalidBlock",
+            "InvalidBlockType",
+            "InvalidCursor",
+            "InvalidDocument",
+            "InvalidName",
+            "InvalidPath",
+            "KindMismatch",
+            "ReferenceCycle",
+            "UnsavedSecrets",
+        ),
+    ),
+    (
+        ExitCode.CONFLICT,
+        (
+            "DocumentExists",
+            "DocumentInUse",
+            "DuplicateBlockType",
+            "ObjectConflict",
+            "RevisionConflict",
+            "WorkspaceExists",
+            "WorkspaceInUse",
+        ),
+    ),
+    (ExitCode.SEALED, ("DecryptionFailed", "KeyUnavailable", "RegistrySealed")),
+    (ExitCode.FORBIDDEN, ("AuthenticationFailed", "PermissionDenied")),
+    (ExitCode.UNREACHABLE, ("OperationFailed", "RegistryUnreachable")),
+    (ExitCode.ENVIRONMENT, ("CatalogError", "MissingPackage", "NotSupported", "RegistryOutdated", "WrongRegistry")),
+)
+
+
+def code_of(error: "TypecaseError") -> ExitCode:
+    """Return the exit code for `error`."""
+    names = {cls.__name__ for cls in type(error).__mro__}
+    return next((code for code, classes in _TABLE if names.intersection(classes)), ExitCode.UNEXPECTED)
