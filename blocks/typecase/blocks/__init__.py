@@ -4,12 +4,28 @@ from typecase.blocks.block import Block
 from typecase.blocks.block_type import BlockType
 from typecase.blocks.checks import Check, Stage, Status
 from typecase.blocks.fields import field
+from typecase.blocks.kinds import (
+    Credentials,
+    Database,
+    ExperimentTracker,
+    MessageQueue,
+    Notifier,
+    ObjectStore,
+    SecretStore,
+)
 from typecase.blocks.registries import current_registry, open_registry, use_registry
 
 __all__ = [
     "Block",
     "BlockType",
     "Check",
+    "Credentials",
+    "Database",
+    "ExperimentTracker",
+    "MessageQueue",
+    "Notifier",
+    "ObjectStore",
+    "SecretStore",
     "Stage",
     "Status",
     "current_registry",

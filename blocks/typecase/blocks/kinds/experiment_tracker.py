@@ -1,5 +1,7 @@
 """The kind of blocks that record experiments."""
 
+# ruff: noqa: ARG002 - a kind names the arguments of what it cannot do
+
 from abc import abstractmethod
 from collections.abc import Mapping
 from os import PathLike

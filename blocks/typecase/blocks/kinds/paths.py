@@ -22,24 +22,21 @@ def parts_of(path: str) -> tuple[str, ...]:
 
 
 def _fault(path: str) -> str:
-    if not path:
-        return "it is empty"
-    if path.startswith("/"):
-        return "it is absolute"
-    if "\\" in path:
-        return "it has a backslash"
-    if any(ord(character) < ord(" ") or character == "\x7f" for character in path):
-        return "it has a control character"
-    if not path.isprintable() and any("\ud800" <= character <= "\udfff" for character in path):
-        return "it is not Unicode text"
     parts = path.split("/")
-    if parts[0][1:2] == ":" and parts[0][0].isascii() and parts[0][0].isalpha():
-        return "it begins with a drive letter"
-    for part in parts:
-        if part in {"", ".", ".."}:
-            return "it has an empty part" if not part else f"it has a {part!r}"
-        if part.startswith(RESERVED):
-            return f"names that start with {RESERVED!r} are kept for unfinished writes"
-        if len(part.encode()) > _LONGEST_NAME:
-            return "a name in it is longer than 255 bytes"
-    return ""
+    faults = {
+        "it is empty": not path,
+        "it is absolute": path.startswith("/"),
+        "it has a backslash": "\\" in path,
+        "it has a control character": any(character < " " or character == "\x7f" for character in path),
+        "it is not Unicode text": any("\ud800" <= character <= "\udfff" for character in path),
+        "it begins with a drive letter": path[1:2] == ":" and path[0].isascii() and path[0].isalpha(),
+        "it has an empty part": "" in parts,
+        "it has a '.' or '..'": not {".", ".."}.isdisjoint(parts),
+        f"names that start with {RESERVED!r} are kept for unfinished writes": any(
+            part.startswith(RESERVED) for part in parts
+        ),
+        "a name in it is longer than 255 bytes": any(
+            len(part.encode("utf-8", "replace")) > _LONGEST_NAME for part in parts
+        ),
+    }
+    return next((sentence for sentence, true in faults.items() if true), "")

@@ -1,5 +1,6 @@
 """What a process keeps open for its blocks: engines, clients. Safe across forks."""
 
+import atexit
 import os
 import weakref
 from collections.abc import Callable
@@ -18,9 +19,7 @@ class Pool(Generic[R]):
     `abandon` makes a resource usable there again without touching what the parent still uses.
     """
 
-    def __init__(
-        self, *, close: Callable[[R], None], abandon: Callable[[R], object] = lambda resource: None, limit: int = 32
-    ) -> None:
+    def __init__(self, *, close: Callable[[R], None], abandon: Callable[[R], object] = id, limit: int = 32) -> None:
         """Keep nothing yet."""
         self._close = close
         self._abandon = abandon
@@ -28,6 +27,7 @@ class Pool(Generic[R]):
         self._lock = RLock()
         self._kept: list[tuple[Any, R]] = []
         self._abandoned: list[object] = []
+        self._closes_at_exit = False
         _POOLS.add(self)
 
     def get(self, block: Any, build: Callable[[], R]) -> R:
@@ -37,7 +37,7 @@ class Pool(Generic[R]):
                 return resource
         with self._lock:
             found = self._take(block)
-            resource = build() if found is None else found[1]
+            resource = self._build(build) if found is None else found[1]
             self._kept.append((block if found is None else found[0], resource))
             surplus = [self._kept.pop(0) for _ in range(len(self._kept) - self._limit)]
         for _, unused in surplus:
@@ -51,10 +51,26 @@ class Pool(Generic[R]):
         if found is not None:
             self._close(found[1])
 
+    def close(self) -> None:
+        """Close everything that is kept; runs when the process ends."""
+        with self._lock:
+            kept, self._kept = self._kept, []
+        for _, resource in kept:
+            self._close(resource)
+
+    def _build(self, build: Callable[[], R]) -> R:
+        if not self._closes_at_exit:
+            self._closes_at_exit = True
+            atexit.register(self.close)
+        return build()
+
     def _take(self, block: Any) -> tuple[Any, R] | None:
-        for index, (held, _) in enumerate(self._kept):
+        # Over a copy: comparing may collect garbage, and a finalizer may then drop an entry on this very thread.
+        for entry in tuple(self._kept):
+            held = entry[0]
             if held is block or (type(held) is type(block) and held == block):
-                return self._kept.pop(index)
+                self._kept = [other for other in self._kept if other is not entry]
+                return entry
         return None
 
     def renew(self) -> None:

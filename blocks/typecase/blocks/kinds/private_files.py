@@ -2,10 +2,12 @@
 
 import os
 from hashlib import sha256
+from pathlib import Path
 from threading import Lock
 
 _LOCK = Lock()
 _HELD: dict[str, tuple[int, tuple[int, int, int]]] = {}
+_PATHS: dict[str, str] = {}
 
 
 def private_file(content: str) -> str:
@@ -15,7 +17,7 @@ def private_file(content: str) -> str:
     """
     digest = sha256(content.encode()).hexdigest()
     with _LOCK:
-        if hasattr(os, "memfd_create") and os.path.exists("/proc/self/fd"):
+        if hasattr(os, "memfd_create") and Path("/proc/self/fd").exists():
             descriptor, identity = _HELD.get(digest, (-1, None))
             if identity is None or _identity(descriptor) != identity:
                 descriptor = os.memfd_create("typecase", os.MFD_CLOEXEC)
@@ -42,13 +44,10 @@ def _on_disk(digest: str, content: str) -> str:
     return _PATHS[name]
 
 
-_PATHS: dict[str, str] = {}
-
-
 def _remove(path: str, owner: int) -> None:
     # A forked child inherits the parent's exit handlers.
     if os.getpid() == owner:
-        os.unlink(path)
+        Path(path).unlink(missing_ok=True)
 
 
 def _write(descriptor: int, content: str) -> None:

@@ -1,0 +1,5 @@
+"""PostgreSQL databases."""
+
+from typecase.integrations.postgres.database import PostgresDatabase
+
+__all__ = ["PostgresDatabase"]

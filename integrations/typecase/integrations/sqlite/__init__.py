@@ -1,0 +1,5 @@
+"""SQLite databases."""
+
+from typecase.integrations.sqlite.database import SqliteDatabase
+
+__all__ = ["SqliteDatabase"]
