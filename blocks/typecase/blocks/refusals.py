@@ -90,9 +90,9 @@ def revision_conflict(workspace: str, name: str, expected: int, actual: int) -> 
     return RevisionConflict(message, hint=hint, name=name, expected=expected, actual=actual)
 
 
-def document_exists(workspace: str, name: str) -> DocumentExists:
+def document_exists(workspace: str, name: str, *, hint: str = "Choose another name.") -> DocumentExists:
     """A document is called `name` already where another one was to get that name."""
-    return DocumentExists(f"{workspace}/{name} exists already.", hint="Choose another name.", name=name)
+    return DocumentExists(f"{workspace}/{name} exists already.", hint=hint, name=name)
 
 
 def document_in_use(workspace: str, name: str, dependents: Sequence[Dependent]) -> DocumentInUse:

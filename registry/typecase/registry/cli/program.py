@@ -55,11 +55,14 @@ _root.__annotations__ = {item.name: item.annotation for item in _parameters}
 app.callback()(_root)
 
 
-def _demo(session: Session) -> None:  # noqa: ARG001 - the demo has settings of its own
+def _demo(
+    session: Session,  # noqa: ARG001 - the demo has settings of its own
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the demo's folder in place to look around.")] = False,
+) -> None:
     """Run the tour: three blocks in three workspaces, one flow, on real data."""
     from typecase.registry import demo
 
-    demo.run()
+    demo.run(keep=keep)
 
 
 command(app, "demo")(_demo)

@@ -162,7 +162,11 @@ class Values:
     def _from_stdin(self, place: Place, _: str) -> Any:
         if sys.stdin.isatty():
             warn(f"Reading {place.path} up to Ctrl-D; it is shown as you type.")
-        return self._decoded(place, sys.stdin.buffer.read(), "standard input")
+        raw = sys.stdin.buffer.read()
+        if not raw:
+            message = "standard input is empty: the command that should have written the secret failed"
+            raise ValueError(message)
+        return self._decoded(place, raw, "standard input")
 
     def _decoded(self, place: Place, raw: bytes, source: str) -> Any:
         MASK.add(raw)

@@ -72,10 +72,10 @@ def create(  # noqa: PLR0913, PLR0917 - each parameter is an option
             secret_stdin=secret_stdin,
         )
     )
+    if not overwrite:
+        _refuse_existing(session, name)
     missing = values.missing()
     if (missing or everything) and interactive():
-        if not overwrite:
-            _refuse_existing(session, name)
         fill(values, everything=everything)
     elif missing:
         values.problems += [(place.path, "missing", f"is required ({place.words()})") for place in missing]
@@ -199,7 +199,8 @@ def _refuse_existing(session: Session, name: str) -> None:
     except DocumentNotFound:
         return
     if found.workspace == session.workspace:
-        raise document_exists(found.workspace, name)
+        hint = "Add --overwrite to replace it (its history is kept), or choose another name."
+        raise document_exists(found.workspace, name, hint=hint)
 
 
 def _refuse_inherited(tree: "Tree", workspace: str) -> None:
