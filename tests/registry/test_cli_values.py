@@ -158,6 +158,10 @@ def test_secret_stdin_reads_all_of_standard_input_without_its_last_line_end():
     assert block.password.get_secret_value() == "one\ntwo"
 
 
+def test_an_empty_standard_input_is_no_secret():
+    assert "standard input is empty" in refused("--set", "host=h", "--secret-stdin", "password", given="")
+
+
 def test_secrets_at_any_depth_come_from_the_same_sources():
     block = create("--set", "host=h", "--secret-stdin", "tls.key", given="deep\n")
     assert block.tls.key.get_secret_value() == "deep"
@@ -322,6 +326,12 @@ def test_a_malformed_expiry_is_wrong_usage():
 def test_create_does_not_replace_what_is_there():
     create("--set", "host=h")
     assert run("blocks", "create", "cli-values-service", "main", "--set", "host=other").exit_code == 5
+
+
+def test_create_of_an_existing_name_says_how_to_replace_it():
+    create("--set", "host=h")
+    result = run("blocks", "create", "cli-values-service", "main", "--set", "host=other")
+    assert (result.exit_code, "--overwrite" in result.stderr) == (5, True)
 
 
 def test_create_overwrite_replaces_what_is_there():

@@ -37,7 +37,7 @@ _PATIENCE: Final = 60
 _NEXT: Final = """
 Try next, in your own registry:
   typecase types ls                          what can be saved
-  typecase blocks create secret/my-token     the prompts come from the fields; secrets are hidden
+  typecase blocks create secret my-token     the prompts come from the fields; secrets are hidden
   typecase blocks ls                         then Block.load("my-token") in Python
 """
 
