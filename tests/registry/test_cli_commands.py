@@ -285,10 +285,10 @@ def test_a_sealed_registry_is_told_by_every_command_that_needs_it(home):
 def test_demo_runs_the_demo(monkeypatch):
     demo = ModuleType("typecase.registry.demo")
     runs = []
-    demo.run = lambda: runs.append(True)
+    demo.run = lambda *, keep: runs.append(keep)
     monkeypatch.setitem(sys.modules, "typecase.registry.demo", demo)
     monkeypatch.setattr("typecase.registry.demo", demo, raising=False)
-    assert (run("demo").exit_code, runs) == (0, [True])
+    assert (run("demo", "--keep").exit_code, runs) == (0, [True])
 
 
 def test_block_types_complete():

@@ -71,7 +71,7 @@ def read_layers(environment: Mapping[str, Any], *, project: Path | None, user: P
     layers = [Layer("", environment), *(layer for file in files for layer in file.layers(profile))]
 
     def build() -> Settings:
-        layered = _LayeredSettings(layers=layers)  # type: ignore[call-arg]
+        layered = _LayeredSettings(layers=layers)  # type: ignore[call-arg]  # pydantic-settings takes it from a source
         return Settings.model_construct(**{name: getattr(layered, name) for name in layered.model_fields_set})
 
     return build_settings(build, lambda name: _place(name, layers))

@@ -64,8 +64,8 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         if dialect.name == "sqlite":
-            return value.replace(tzinfo=UTC)  # type: ignore[no-any-return]
-        return value.astimezone(UTC)  # type: ignore[no-any-return]
+            return value.replace(tzinfo=UTC)  # type: ignore[no-any-return]  # a dialect decides the type
+        return value.astimezone(UTC)  # type: ignore[no-any-return]  # a dialect decides the type
 
 
 #: Compared byte by byte, so that pages have the same order everywhere.
