@@ -239,6 +239,15 @@ def test_a_document_of_a_missing_package_says_what_to_install():
     assert (raised.value.slug, raised.value.package) == ("gone-block", "gone-package")
 
 
+def test_a_document_of_a_script_says_where_its_class_is():
+    registry = MemoryRegistry()
+    registry.types.register(replace(definition_of(Secret), slug="script-block", package="__main__"))
+    draft = Draft(name="mine", workspace="default", type_slug="script-block", schema_version=1, data={"value": "x"})
+    registry.documents.save(draft)
+    with pytest.raises(BlockTypeNotFound, match="define or import it here"):
+        Block.load("mine", registry=registry)
+
+
 def in_a_new_process(site: Path, script: str):
     """What a script prints as JSON in a process that sees the plugins in `site`."""
     done = subprocess.run(

@@ -16,14 +16,15 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from typecase.blocks import storing
 from typecase.blocks.checks import Check
 from typecase.blocks.dumping import BLOCK, TYPE, Dump, holds_literal_secret, origin_of
-from typecase.blocks.errors import UnsavedSecrets
+from typecase.blocks.errors import InvalidBlock, KindMismatch, UnsavedSecrets
 from typecase.blocks.fields import field
 from typecase.blocks.loading import Loading, inline
-from typecase.blocks.sanitizing import invalid_block
+from typecase.blocks.sanitizing import forget_locals, invalid_block
 from typecase.blocks.stored import UNSET, Origin, Unset
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Block(BaseModel):
         ser_json_bytes="base64",
         ser_json_inf_nan="constants",
         val_json_bytes="base64",
+        validate_default=True,
         validate_by_alias=True,
         validate_by_name=True,
     )
@@ -63,6 +65,10 @@ class Block(BaseModel):
             self.__pydantic_validator__.validate_python(data, self_instance=self)
         except ValidationError as error:
             problem = invalid_block(type(self), type(self).__name__, error, data)
+        except BaseException as error:
+            del self, data
+            forget_locals(error)
+            raise
         if problem is not None:
             del self, data
             raise problem
@@ -159,6 +165,10 @@ class Block(BaseModel):
             return super().model_validate(obj, **options)
         except ValidationError as error:
             problem = invalid_block(cls, cls.__name__, error, obj)
+        except BaseException as error:
+            del obj
+            forget_locals(error)
+            raise
         del obj
         raise problem
 
@@ -171,6 +181,10 @@ class Block(BaseModel):
             return super().model_validate_json(json_data, **options)
         except ValidationError as error:
             problem = invalid_block(cls, cls.__name__, error, storing.parsed(json_data))
+        except BaseException as error:
+            del json_data
+            forget_locals(error)
+            raise
         del json_data
         raise problem
 
@@ -178,10 +192,29 @@ class Block(BaseModel):
         """Return a copy; with `update`, a validated one that is no longer the saved block but remembers it."""
         if not update:
             return self.__deepcopy__() if deep else self.__copy__()
-        values = dict(self.__deepcopy__() if deep else self)
-        copied = type(self).model_validate({**values, **update})
+        values = {**vars(self.__deepcopy__() if deep else self), **update}
+        try:
+            copied = type(self).model_validate(values)
+        except BaseException:
+            del update, values
+            raise
         object.__setattr__(copied, "_basis", origin_of(self) or getattr(self, "_basis", None))
         return copied
+
+    if not TYPE_CHECKING:  # a checker that saw these would take any attribute as settable
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Refuse: a block is a value. Private attributes, which are no part of the value, can be set."""
+            if not name.startswith("_"):
+                del value
+                raise _frozen(self, name)
+            super().__setattr__(name, value)
+
+        def __delattr__(self, name: str) -> None:
+            """Refuse, as `__setattr__` does."""
+            if not name.startswith("_"):
+                raise _frozen(self, name)
+            super().__delattr__(name)
 
     def __copy__(self) -> Self:
         """Copy; a saved block stays the saved block."""
@@ -205,13 +238,17 @@ class Block(BaseModel):
     @classmethod
     def _accept(cls, value: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Any:
         if type(value) is dict:
-            if BLOCK in value:
-                if isinstance(info.context, Loading):
-                    return info.context.reference(value, cls)
-                message = "a block reference is resolved by Block.load; in Python, pass the loaded block itself"
-                raise ValueError(message)
-            if TYPE in value:
-                return inline(value, cls, info.context)
+            try:
+                if BLOCK in value:
+                    if isinstance(info.context, Loading):
+                        return info.context.reference(value, cls)
+                    message = "a block reference is resolved by Block.load; in Python, pass the loaded block itself"
+                    raise ValueError(message)
+                if TYPE in value:
+                    return inline(value, cls, info.context)
+            except KindMismatch as error:
+                # One that pydantic understands: the next alternative of a union may fit.
+                raise PydanticCustomError("kind_mismatch", "{reason}", {"reason": error.message}) from None
         return handler(value)
 
     @model_serializer(mode="wrap")
@@ -221,6 +258,12 @@ class Block(BaseModel):
 
 
 B = TypeVar("B", bound=Block)
+
+
+def _frozen(block: Block, name: str) -> InvalidBlock:
+    problem = (name, "frozen_instance", "a block cannot be changed")
+    hint = "Make another one: block.model_copy(update={...})."
+    return InvalidBlock.build(type(block).__name__, [problem], hint=hint)
 
 
 def _same_origin(source: B, copied: B) -> B:

@@ -3,7 +3,6 @@
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,8 +15,10 @@ from typecase.blocks.errors import (
     describe_near,
 )
 from typecase.blocks.names import validate_name
+from typecase.blocks.plugins import declared, package_of
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
     from logging import Logger
 
     from typecase.blocks.block import Block
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 GROUP: Final = "typecase.blocks"
 OWN_PACKAGE: Final = "typecase"
 SLOW_IMPORT: Final = 5.0
+MAIN: Final = "__main__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class CatalogEntry:
     """One declared block type, not imported."""
 
     slug: str
-    point: EntryPoint
+    point: "EntryPoint"
 
     @property
     def target(self) -> str:
@@ -42,7 +44,7 @@ class CatalogEntry:
     @property
     def package(self) -> str:
         """The distribution that declares the type."""
-        return self.point.dist.name if self.point.dist is not None else "an unknown package"
+        return package_of(self.point)
 
     @property
     def package_version(self) -> str:
@@ -80,7 +82,7 @@ class Catalog:
     def entry(self, slug: str) -> CatalogEntry | None:
         """Return the declaration of `slug`; imports nothing."""
         if self._entries is None:
-            points = tuple(entry_points(group=GROUP, name=slug))
+            points = [point for point in declared(GROUP) if point.name == slug]
             if len(points) == 1:
                 return CatalogEntry(slug, points[0])
         return self._read().get(slug)
@@ -105,7 +107,7 @@ class Catalog:
         if entry is None:
             if local is not None:
                 return local
-            raise self._refused.get(slug) or self._not_found(slug, package)
+            raise (self._refused.get(slug) or self._not_found(slug, package)).with_traceback(None)
         if local is not None and f"{local.__module__}:{local.__qualname__}" == entry.target:
             self._classes[slug] = local
             return local
@@ -121,11 +123,16 @@ class Catalog:
         if self._entries is None:
             self._entries = {}
             clashes: dict[str, list[CatalogEntry]] = {}
-            for point in entry_points(group=GROUP):
+            for point in declared(GROUP, self._unreadable):
                 self._add(CatalogEntry(point.name, point), clashes)
             for slug, entries in clashes.items():
                 self._refuse(slug, entries)
         return self._entries
+
+    def _unreadable(self, package: str, error: Exception) -> None:
+        message = f"Package {package} declares entry points that cannot be read ({type(error).__name__})."
+        hint = f"Reinstall or uninstall {package}."
+        self._report(package, BrokenPlugin(message, hint=hint, slug="", owners=(package,)))
 
     def _add(self, entry: CatalogEntry, clashes: dict[str, list[CatalogEntry]]) -> None:
         entries = self._entries if self._entries is not None else {}
@@ -164,11 +171,12 @@ class Catalog:
 
     def _import(self, entry: CatalogEntry) -> "type[Block]":
         from typecase.blocks.block import Block
+        from typecase.blocks.block_type import BlockType
 
         start = perf_counter()
         try:
             found: Any = entry.point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             message = f"Block type {entry.slug!r} of package {entry.package} ({entry.target}) cannot be imported"
             reason = f"{type(error).__name__}: {error}"
             raise BrokenPlugin(
@@ -183,10 +191,10 @@ class Catalog:
         problem = ""
         if not (isinstance(found, type) and issubclass(found, Block)):
             problem = "is not a Block"
-        elif "__block__" not in vars(found):
-            problem = "declares no `__block__`"
-        elif vars(found)["__block__"].slug != entry.slug:
-            problem = f"calls itself {vars(found)['__block__'].slug!r}"
+        elif not isinstance(block_type := vars(found).get("__block__"), BlockType):
+            problem = "declares no `__block__ = BlockType(...)`"
+        elif block_type.slug != entry.slug:
+            problem = f"calls itself {block_type.slug!r}"
         if problem:
             message = f"Block type {entry.slug!r} of package {entry.package}: {entry.target} {problem}."
             raise BrokenPlugin(message, hint=f"Report it to {entry.package}.", slug=entry.slug, owners=(entry.package,))
@@ -194,7 +202,9 @@ class Catalog:
 
     def _not_found(self, slug: str, package: str) -> BlockTypeNotFound:
         message = f"No installed package provides the block type {slug!r}."
-        if package:
+        if package == MAIN:
+            hint = "It was saved by a script that defines the class itself: define or import it here too."
+        elif package:
             hint = f"Install it: pip install {package}"
         else:
             hint = describe_near(difflib.get_close_matches(slug, self._read(), n=3))
@@ -204,12 +214,13 @@ class Catalog:
 
 def _defined_here(slug: str) -> "type[Block] | None":
     from typecase.blocks.block import Block
+    from typecase.blocks.block_type import BlockType
 
     pending: list[type[Block]] = list(Block.__subclasses__())
     while pending:
         cls = pending.pop()
-        declared = vars(cls).get("__block__")
-        if declared is not None and declared.slug == slug:
+        block_type = vars(cls).get("__block__")
+        if isinstance(block_type, BlockType) and block_type.slug == slug:
             return cls
         pending.extend(cls.__subclasses__())
     return None

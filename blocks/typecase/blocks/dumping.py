@@ -1,7 +1,9 @@
 """Blocks to documents: JSON with secrets in clear, for the registry's cipher and nobody else."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
@@ -97,14 +99,18 @@ def holds_literal_secret(value: Any) -> bool:
     """Tell whether `value` holds a secret at any depth, other than inside saved blocks."""
     if is_secret(value):
         return True
+    inner: Iterable[Any] = ()
     if isinstance(value, BaseModel):
-        saved = getattr(value, "_origin", None) is not None
-        return not saved and any(holds_literal_secret(item) for _, item in value)
-    if isinstance(value, Mapping):
-        return any(holds_literal_secret(item) for item in value.values())
-    if isinstance(value, _LISTS):
-        return any(holds_literal_secret(item) for item in value)
-    return False
+        if getattr(value, "_origin", None) is None:
+            private = getattr(value, "__pydantic_private__", None) or {}
+            inner = (*(item for _, item in value), *private.values())
+    elif isinstance(value, Mapping):
+        inner = (*value.keys(), *value.values())
+    elif isinstance(value, _LISTS):
+        inner = value
+    elif is_dataclass(value) and not isinstance(value, type):
+        inner = vars(value).values() if hasattr(value, "__dict__") else _slots(value)
+    return any(holds_literal_secret(item) for item in inner)
 
 
 def is_secret(value: Any) -> bool:
@@ -121,6 +127,10 @@ def unescape(value: Any) -> Any:
     return value
 
 
+def _slots(value: Any) -> Iterator[Any]:
+    return (getattr(value, item.name, None) for item in fields(value))
+
+
 def _key(key: Any) -> str:
     text = key if type(key) is str else next(_keys(key))
     return "$" + text if text.startswith("$") else text
@@ -131,6 +141,8 @@ def _keys(key: Any) -> Iterator[str]:
 
 
 def _leaf(value: Any, path: str) -> Any:
+    if isinstance(value, PurePath):
+        return str(value)
     try:
         return to_jsonable_python(value, bytes_mode="base64", inf_nan_mode="constants")
     except PydanticSerializationError:

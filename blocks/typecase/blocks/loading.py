@@ -45,7 +45,10 @@ class Loading:
             if stored.document_id in self._under_way:
                 raise ReferenceCycle(f"{stored.name!r} refers to itself through others.")
             self._under_way.add(stored.document_id)
-            built = self._built[stored.document_id] = self._build(stored, wanted)
+            try:
+                built = self._built[stored.document_id] = self._build(stored, wanted)
+            finally:
+                self._under_way.discard(stored.document_id)
         check_type(built, stored, wanted)
         return built
 

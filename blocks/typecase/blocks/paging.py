@@ -25,10 +25,22 @@ def read_cursor(cursor: str | None) -> str | None:
     except (binascii.Error, ValueError, TypeError):
         version = after = None
     if version != "1" or not isinstance(after, str):
-        raise InvalidCursor("This cursor is not one of a list.", hint="Begin again without a cursor.")
+        raise _foreign()
     return after
+
+
+def read_number_cursor(cursor: str | None) -> int | None:
+    """As `read_cursor`, for lists whose keys are numbers."""
+    after = read_cursor(cursor)
+    if after is not None and not (after.isascii() and after.isdecimal()):
+        raise _foreign()
+    return None if after is None else int(after)
 
 
 def limited(limit: int) -> int:
     """Return `limit` within 1 to 1000."""
     return min(max(limit, 1), LONGEST)
+
+
+def _foreign() -> InvalidCursor:
+    return InvalidCursor("This cursor is not one of this list.", hint="Begin again without a cursor.")

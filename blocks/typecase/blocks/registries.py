@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from importlib.metadata import entry_points
 from threading import Lock
 from typing import Final
 
 from typecase.blocks.errors import SettingsError
+from typecase.blocks.plugins import declared
 from typecase.blocks.registry import Registry
 
 GROUP: Final = "typecase.registries"
@@ -23,12 +23,12 @@ def open_registry(url: str) -> Registry:
     No I/O happens before the first call. Raises `SettingsError` for an unknown scheme.
     """
     scheme = url.partition(":")[0].partition("+")[0]
-    points = tuple(entry_points(group=GROUP, name=scheme))
-    if not points:
-        known = ", ".join(sorted({point.name for point in entry_points(group=GROUP)}))
+    points = {point.name: point for point in declared(GROUP)}
+    if scheme not in points:
+        known = ", ".join(sorted(points))
         message = f"No installed package serves registries with the URL scheme {scheme!r}."
         raise SettingsError(message, hint=f"Set TYPECASE_URL to one of: {known}.", scheme=scheme)
-    return points[0].load().from_url(url)  # type: ignore[no-any-return] # entry points are untyped
+    return points[scheme].load().from_url(url)  # type: ignore[no-any-return] # entry points are untyped
 
 
 def current_registry() -> Registry:

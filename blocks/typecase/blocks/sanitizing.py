@@ -1,13 +1,19 @@
-"""Validation errors without their input: pydantic's own would show secrets."""
+"""Errors without the values that they are about: pydantic's own, and tracebacks with local variables, show secrets."""
 
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from typing import Any, get_args
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, wraps
+from types import FrameType
+from typing import Any, ParamSpec, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.types import Secret, SecretBytes, SecretStr
 
 from typecase.blocks.errors import InvalidBlock
+from typecase.blocks.redaction import Mask
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _SHORT = 4
 _HIDDEN = "the value is not valid (the reason repeats a secret, so it is not shown)"
@@ -17,21 +23,65 @@ def invalid_block(
     cls: type[BaseModel], title: str, error: ValidationError, given: Any, *, hint: str = ""
 ) -> InvalidBlock:
     """Turn `error` into an `InvalidBlock` that shows no secret of `given`, not even through a validator's own text."""
-    secrets = sorted({text for text in _secrets(cls, given) if text}, key=len, reverse=True)
+    secrets = {text for text in _secrets(cls, given) if text}
+    mask = Mask()
+    for secret in secrets:
+        mask.add(secret)
+    short = [secret for secret in secrets if len(secret) < _SHORT]
     problems = []
     for item in error.errors(include_url=False, include_input=False, include_context=False):
         path = ".".join(map(str, item["loc"]))
-        problems.append((path, item["type"], _without(item["msg"], secrets)))
+        problems.append((path, item["type"], _without(item["msg"], mask, short)))
     return InvalidBlock.build(title, problems, hint=hint)
 
 
+def forgetful(body: Callable[P, R]) -> Callable[P, R]:
+    """Let errors of `body` pass without the local variables of the frames below it."""
+
+    @wraps(body)
+    def run(*args: P.args, **options: P.kwargs) -> R:
+        __tracebackhide__ = True
+        try:
+            return body(*args, **options)
+        except BaseException as error:
+            forget_locals(error)
+            raise
+
+    return run
+
+
+def forget_locals(error: BaseException) -> None:
+    """Clear the local variables of the finished frames that `error` and its causes passed through.
+
+    The frames stay, so a traceback still says where. What a caller was handling before is left alone.
+    """
+    callers = set(_frames_from(sys._getframe(1).f_back))  # noqa: SLF001 - the documented way to the caller's frame
+    pending: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while pending:
+        link = pending.pop()
+        if link is None or id(link) in seen:
+            continue
+        seen.add(id(link))
+        step = link.__traceback__
+        if step is not None and step.tb_frame in callers:
+            continue
+        while step is not None:
+            if step.tb_frame not in callers:
+                _clear(step.tb_frame)
+            step = step.tb_next
+        pending += [link.__cause__, link.__context__]
+        if isinstance(link, BaseExceptionGroup):
+            pending += link.exceptions
+
+
 @lru_cache(maxsize=512)
-def secret_fields(cls: type[BaseModel]) -> frozenset[str]:
-    """Return the fields of `cls` (and their aliases) that hold a secret at some depth."""
+def plain_fields(cls: type[BaseModel]) -> frozenset[str]:
+    """Return the fields of `cls` (and their aliases) that hold no secret at any depth."""
     found = {
         key
         for name, info in cls.__pydantic_fields__.items()
-        if _holds_secret(info.annotation, frozenset({cls}))
+        if not _holds_secret(info.annotation, frozenset({cls}))
         for key in (name, info.alias, info.validation_alias)
         if isinstance(key, str)
     }
@@ -53,9 +103,10 @@ def _holds_secret(annotation: Any, seen: frozenset[type]) -> bool:
 
 def _secrets(cls: type[BaseModel], given: Any) -> Iterator[str]:
     if isinstance(given, Mapping):
-        names = secret_fields(cls)
+        # A key that is no field may be a misspelt or an aliased secret.
+        names = plain_fields(cls)
         for key, value in given.items():
-            if key in names:
+            if key not in names:
                 yield from _leaves(value)
     else:
         yield from _leaves(given)
@@ -66,10 +117,10 @@ def _leaves(value: Any) -> Iterator[str]:
         value = value.get_secret_value()
     if isinstance(value, str):
         yield value
-        yield repr(value)[1:-1]
-    elif isinstance(value, bytes):
+        yield value.strip()
+    elif isinstance(value, bytes | bytearray):
         yield value.decode("utf-8", "replace")
-        yield repr(value)[2:-1]
+        yield repr(bytes(value))[2:-1]
     elif isinstance(value, Mapping):
         for item in value.values():
             yield from _leaves(item)
@@ -77,15 +128,25 @@ def _leaves(value: Any) -> Iterator[str]:
         for item in value:
             yield from _leaves(item)
     elif isinstance(value, BaseModel):
-        yield from _leaves(dict(value))
+        for _, item in value:
+            yield from _leaves(item)
     elif value is not None and not isinstance(value, bool):
         yield str(value)
 
 
-def _without(text: str, secrets: list[str]) -> str:
-    for secret in secrets:
-        if secret in text:
-            if len(secret) < _SHORT:
-                return _HIDDEN
-            text = text.replace(secret, "**********")
-    return text
+def _without(text: str, mask: Mask, short: list[str]) -> str:
+    text = mask.mask(text)
+    return _HIDDEN if any(secret in text for secret in short) else text
+
+
+def _frames_from(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _clear(frame: FrameType) -> None:
+    try:
+        frame.clear()
+    except RuntimeError:
+        return  # it runs still: whoever asked is responsible for its own variables

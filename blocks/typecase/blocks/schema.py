@@ -6,16 +6,17 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
+from pydantic import BaseModel, SecretBytes
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticSerializationError, core_schema
 
 from typecase.blocks.block_type import kinds_of, type_of
-from typecase.blocks.catalog import CATALOG
+from typecase.blocks.catalog import CATALOG, MAIN
 from typecase.blocks.errors import InvalidBlockType
 from typecase.blocks.fields import FORM_KEY
-from typecase.blocks.records import TypeDefinition
+from typecase.blocks.records import SchemaVersion, TypeDefinition
 
 if TYPE_CHECKING:
     from typecase.blocks.block import Block
@@ -67,12 +68,14 @@ class BlockSchema(GenerateJsonSchema):
 def definition_of(cls: "type[Block]") -> TypeDefinition:
     """Return what a registry stores of the block type `cls`.
 
-    Raises `InvalidBlockType` when `cls` declares no type, or when a field may be a secret or a plain value
-    of the same JSON type (what is saved as a secret would load as plain text).
+    Raises `InvalidBlockType` when `cls` declares no type, or has a field that would not come back as it was saved:
+    a secret or a plain value of the same JSON type, a secret key of a dict, bytes in a model without base64.
     """
     block_type = type_of(cls)
     form = cls.model_json_schema(by_alias=False, schema_generator=BlockSchema)
     _refuse_ambiguous(cls, form)
+    _hide_defaults(form)
+    _refuse_raw_bytes(cls, cls, {cls})
     schema = canonical(form)
     paths = tuple(sorted(set(secret_paths(schema))))
     kinds = kinds_of(cls)
@@ -176,6 +179,9 @@ def _paths(schema: Mapping[str, Any], root: Mapping[str, Any], at: str, seen: fr
 def _refuse_ambiguous(cls: type, schema: Mapping[str, Any]) -> None:
     for node in (schema, *schema.get("$defs", {}).values()):
         for name, field_schema in node.get("properties", {}).items():
+            if _is_secret_key(field_schema):
+                message = f"{cls.__qualname__}: field {name!r} has keys that are secrets."
+                raise InvalidBlockType(message, hint="Keep secrets in values: keys are shown.")
             options = [follow(option, schema) for key in ("anyOf", "oneOf") for option in field_schema.get(key, ())]
             secret = {option.get("type") for option in options if option.get("writeOnly")}
             plain = {option.get("type") for option in options if not option.get("writeOnly")}
@@ -184,8 +190,59 @@ def _refuse_ambiguous(cls: type, schema: Mapping[str, Any]) -> None:
                 raise InvalidBlockType(message, hint="Make every alternative secret: it would load as plain text.")
 
 
+def _hide_defaults(schema: Mapping[str, Any]) -> None:
+    """Drop defaults that hold a secret in clear, as a field `password: SecretStr = "..."` would have."""
+    from typecase.blocks.documents.masking import Node, mask_value
+
+    for node in (schema, *schema.get("$defs", {}).values()):
+        for field_schema in node.get("properties", {}).values():
+            default = field_schema.get("default")
+            if default is not None and mask_value(default, Node([(field_schema, schema)], _no_types)) != default:
+                del field_schema["default"]
+
+
+def _no_types(slug: str, _: int | None) -> SchemaVersion:
+    message = f"A default holds a {slug} block as JSON."
+    raise InvalidBlockType(message, hint="Give the block itself as the default.")
+
+
+def _is_secret_key(schema: Mapping[str, Any]) -> bool:
+    keys = schema.get("propertyNames", {})
+    return bool(keys.get("writeOnly")) or any(
+        _is_secret_key(below) for below in (*branches(schema), *(child for _, child in children(schema)))
+    )
+
+
+def _refuse_raw_bytes(cls: type, annotation: Any, seen: set[Any]) -> None:
+    """Refuse models that would read the base64 of their bytes as if it were the bytes themselves."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        readable = annotation.model_config.get("val_json_bytes") == "base64"
+        for info in annotation.__pydantic_fields__.values():
+            for part in _parts(info.annotation):
+                if part in (bytes, SecretBytes) and not readable:
+                    message = f"{cls.__qualname__} holds a {annotation.__qualname__}, whose bytes would not come back."
+                    options = "ser_json_bytes='base64', val_json_bytes='base64'"
+                    hint = f"Give {annotation.__qualname__} `model_config = ConfigDict({options})`."
+                    raise InvalidBlockType(message, hint=hint)
+                if isinstance(part, type) and part not in seen:
+                    seen.add(part)
+                    _refuse_raw_bytes(cls, part, seen)
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    annotation = getattr(annotation, "__value__", annotation)
+    yield annotation
+    for argument in get_args(annotation):
+        yield from _parts(argument)
+
+
 def _package_of(cls: type) -> str:
     top = cls.__module__.partition(".")[0]
+    return top if top == MAIN else _distribution_of(top)
+
+
+@lru_cache(maxsize=256)
+def _distribution_of(top: str) -> str:
     owners = packages_distributions().get(top, ())
     return owners[0] if len(owners) == 1 else top
 

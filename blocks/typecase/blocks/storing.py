@@ -10,6 +10,7 @@ from typecase.blocks.dumping import Dump, origin_of
 from typecase.blocks.errors import DocumentNotFound, KindMismatch, WrongRegistry
 from typecase.blocks.loading import Loading
 from typecase.blocks.registries import current_registry, current_workspace
+from typecase.blocks.sanitizing import forgetful
 from typecase.blocks.stored import Origin
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@forgetful
 def load(cls: type[B], name: str, *, workspace: str | None, revision: int | None, registry: "Registry | None") -> B:
     """Load and build; see `Block.load`."""
     slug, _, plain = name.rpartition("/")
@@ -31,6 +33,7 @@ def load(cls: type[B], name: str, *, workspace: str | None, revision: int | None
     return Loading(tree).root(cls)  # type: ignore[return-value] # `root` refuses anything but a `cls`
 
 
+@forgetful
 def save(
     block: "Block", name: str, *, workspace: str | None, registry: "Registry | None", **options: Any
 ) -> "Revision":
@@ -72,6 +75,7 @@ def save(
     return revision
 
 
+@forgetful
 def delete(
     cls: "type[Block]", name: str, *, workspace: str | None, force: bool, registry: "Registry | None"
 ) -> "tuple[Dependent, ...]":
@@ -86,6 +90,7 @@ def delete(
     return documents.delete(plain, workspace=workspace, force=force)
 
 
+@forgetful
 def reload(cls: type[B], origin: Origin) -> B:
     """Load a block that travelled by reference, in the process where it arrived."""
     try:

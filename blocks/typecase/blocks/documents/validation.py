@@ -1,5 +1,6 @@
 """Validation of a document against stored JSON Schema, where the block's class need not be installed."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ from typecase.blocks.documents.masking import Schema, SchemaOf
 from typecase.blocks.documents.references import find_inline, steps
 from typecase.blocks.dumping import BLOCK, SECRET, TYPE
 from typecase.blocks.errors import InvalidDocument, TypecaseError
+from typecase.blocks.schema import BLOCK_KEY, KIND_KEY
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -34,9 +36,23 @@ def validate_document(data: Mapping[str, Any], schema: Schema, *, schema_of: Sch
         raise InvalidDocument(f"The document does not fit the schema of its type:{lines}", problems=tuple(problems))
 
 
+class _BlockHere(dict[str, Any]):
+    """Stands for a block reference or an inline block while the document around it is checked."""
+
+
 def _problems(data: Mapping[str, Any], schema: Schema) -> Iterator[Problem]:
-    for error in _validator()(schema).iter_errors(data):
+    fields = {key: _prepare(item) for key, item in data.items()}
+    for error in _validator()(schema).iter_errors(fields):
         yield from _explain(error)
+
+
+def _prepare(data: Any) -> Any:
+    """Return `data` as its schema knows it: blocks marked, the doubled `$` of plain dict keys undone."""
+    if isinstance(data, Mapping):
+        if BLOCK in data or TYPE in data:
+            return _BlockHere()
+        return {key[1:] if key.startswith("$$") else key: _prepare(item) for key, item in data.items()}
+    return [_prepare(item) for item in data] if isinstance(data, list | tuple) else data
 
 
 def _unusable(data: Any, path: str = "") -> Iterator[Problem]:
@@ -53,18 +69,33 @@ def _validator() -> Any:
 
     keywords = {
         name: _unless_block(function)
-        for name, function in Draft202012Validator.VALIDATORS.items()  # pyright: ignore[reportUnknownMemberType]
+        for name, function in {**Draft202012Validator.VALIDATORS, "propertyNames": _check_keys}.items()
     }
     return validators.extend(Draft202012Validator, keywords)  # type: ignore[no-untyped-call]  # untyped in the stubs
 
 
 def _unless_block(function: Callable[..., Any]) -> Callable[..., Any]:
     def check(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any]:
-        if isinstance(instance, dict) and (BLOCK in instance or TYPE in instance):
+        if isinstance(instance, _BlockHere) and (BLOCK_KEY in schema or KIND_KEY in schema):
             return
         yield from function(validator, value, instance, schema) or ()
 
     return check
+
+
+def _check_keys(validator: Any, rule: Any, instance: Any, _: Any) -> Iterator[Any]:
+    """Check keys as pydantic reads them: a number or a boolean is one that is written as text."""
+    for key in instance if isinstance(instance, dict) else ():
+        errors = list(validator.descend(key, rule))
+        if errors and not any(validator.evolve(schema=rule).is_valid(read) for read in _readings(key)):
+            yield from errors
+
+
+def _readings(key: str) -> Iterator[Any]:
+    try:
+        yield json.loads(key)
+    except ValueError:
+        return
 
 
 def _explain(error: "ValidationError") -> Iterator[Problem]:

@@ -1,10 +1,9 @@
 """Documents in memory."""
 
-import builtins
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import uuid4
 
 from typecase.blocks import refusals
@@ -16,14 +15,13 @@ from typecase.blocks.documents import (
     replace_references,
     validate_document,
 )
+from typecase.blocks.memory.references import find_dependents, refuse_cycle, resolve_reference, show_reference
 from typecase.blocks.memory.state import State, StoredDocument, StoredRevision, now
 from typecase.blocks.names import validate_name
-from typecase.blocks.paging import limited, read_cursor, write_cursor
+from typecase.blocks.paging import limited, read_cursor, read_number_cursor, write_cursor
 from typecase.blocks.records import Change, Dependent, Document, DocumentFilter, Draft, Page, Revision
 from typecase.blocks.registry import Documents
 from typecase.blocks.stored import UNSET, Unset
-
-Pending: TypeAlias = builtins.list[tuple[str, tuple[str, ...]]]
 
 
 class MemoryDocuments(Documents):
@@ -39,14 +37,16 @@ class MemoryDocuments(Documents):
         with self._state.lock:
             workspace = self._state.workspace(draft.workspace)
             version = self._state.version(draft.type_slug, draft.schema_version)
-            document = self._own(draft.name, workspace.id)
+            document = self._state.own(draft.name, workspace.id)
             actual = len(document.revisions) if document else 0
             refusals.check_expectation(draft, actual, document.type_slug if document else draft.type_slug)
             data = pin_inline(draft.data, self._state.version)
             validate_document(data, version.schema, schema_of=self._state.version)
             document_id = document.id if document else uuid4().hex
-            data = replace_references(data, lambda path, target: self._resolve(path, target, draft.workspace))
-            self._refuse_cycle(document_id, draft.name, data)
+            data = replace_references(
+                data, lambda path, target: resolve_reference(self._state, path, target, draft.workspace)
+            )
+            refuse_cycle(self._state, document_id, draft.name, data)
             if document is None:
                 document = StoredDocument(document_id, workspace.id, draft.name, draft.type_slug, now(), now())
                 self._state.documents[document_id] = document
@@ -61,7 +61,7 @@ class MemoryDocuments(Documents):
             version = self._state.version(document.type_slug, stored.schema_version)
             data = mask_document(json.loads(stored.text), version.schema, schema_of=self._state.version)
             place = self._state.workspace_by_id(document.workspace_id).name
-            data = replace_references(data, lambda _, target: self._show(target, place))
+            data = replace_references(data, lambda _, target: show_reference(self._state, target, place))
             return self._record(document, stored, data)
 
     def list(
@@ -100,7 +100,7 @@ class MemoryDocuments(Documents):
         validate_name(new_name, "document")
         with self._state.lock:
             document = self._local(name, workspace)
-            if self._own(new_name, document.workspace_id) is not None:
+            if self._state.own(new_name, document.workspace_id) is not None:
                 raise refusals.document_exists(workspace, new_name)
             document.name = new_name
             document.updated_at = now()
@@ -114,7 +114,7 @@ class MemoryDocuments(Documents):
             document = self._local(name, workspace)
             if expected_revision not in (None, len(document.revisions)):
                 raise refusals.revision_conflict(workspace, name, expected_revision or 0, len(document.revisions))
-            dependents = tuple(self._dependents(document.id))
+            dependents = tuple(find_dependents(self._state, document.id))
             if dependents and not force:
                 raise refusals.document_in_use(workspace, name, dependents)
             del self._state.documents[document.id]
@@ -123,14 +123,14 @@ class MemoryDocuments(Documents):
     def dependents(self, name: str, *, workspace: str) -> tuple[Dependent, ...]:
         """See `Documents.dependents`."""
         with self._state.lock:
-            return tuple(self._dependents(self._state.find(name, self._state.chain(workspace)).id))
+            return tuple(find_dependents(self._state, self._state.find(name, self._state.chain(workspace)).id))
 
     def history(self, name: str, *, workspace: str, cursor: str | None = None, limit: int = 100) -> Page[Revision]:
         """See `Documents.history`."""
-        before = read_cursor(cursor)
+        before = read_number_cursor(cursor)
         with self._state.lock:
             document = self._state.find(name, self._state.chain(workspace))
-            newest = len(document.revisions) if before is None else int(before) - 1
+            newest = len(document.revisions) if before is None else min(before - 1, len(document.revisions))
             numbers = range(newest, max(newest - limited(limit), 0), -1)
             items = tuple(self._revision(document, document.revision(number)) for number in numbers)
             more = items and items[-1].number > 1
@@ -143,7 +143,8 @@ class MemoryDocuments(Documents):
             sides = [document.revision(number) for number in (before, after)]
             place = self._state.workspace_by_id(document.workspace_id).name
             shown = [
-                replace_references(json.loads(side.text), lambda _, target: self._show(target, place)) for side in sides
+                replace_references(json.loads(side.text), lambda _, target: show_reference(self._state, target, place))
+                for side in sides
             ]
             schemas = [self._state.version(document.type_slug, side.schema_version).schema for side in sides]
             return compare_documents(
@@ -169,54 +170,11 @@ class MemoryDocuments(Documents):
                     raise refusals.reference_not_found(path, target["id"])
             version = self._state.version(document.type_slug, old.schema_version)
             validate_document(data, version.schema, schema_of=self._state.version)
-            self._refuse_cycle(document.id, name, data)
+            refuse_cycle(self._state, document.id, name, data)
             return self._append(document, version.number, data, author, revision)
-
-    def _own(self, name: str, workspace_id: str) -> StoredDocument | None:
-        same = (item for item in self._state.documents.values() if item.name == name)
-        return next((item for item in same if item.workspace_id == workspace_id), None)
 
     def _local(self, name: str, workspace: str) -> StoredDocument:
         return self._state.find(name, [self._state.workspace(workspace)])
-
-    def _resolve(self, path: str, target: Any, workspace: str) -> Mapping[str, Any]:
-        if isinstance(target, Mapping) and "id" in target:
-            if target["id"] not in self._state.documents:
-                raise refusals.reference_not_found(path, str(target["id"]))
-            return {"id": target["id"]}
-        wanted = target if isinstance(target, Mapping) else {"name": target}
-        slug, _, name = str(wanted.get("name", "")).rpartition("/")
-        chain = self._state.chain(str(wanted.get("workspace", workspace)))
-        for place in chain:
-            found = self._own(name, place.id)
-            if found is not None and slug in ("", found.type_slug):
-                return {"id": found.id}
-        inside = {place.id for place in chain}
-        names = [item.name for item in self._state.documents.values() if item.workspace_id in inside]
-        raise refusals.reference_not_found(path, str(wanted.get("name", "")), names)
-
-    def _show(self, target: Any, workspace: str) -> Any:
-        document = self._state.documents.get(target["id"])
-        if document is None:
-            return dict(target)
-        chain = self._state.chain(workspace)
-        first = next((found for place in chain if (found := self._own(document.name, place.id))), None)
-        if first is document:
-            return document.name
-        return {"workspace": self._state.workspace_by_id(document.workspace_id).name, "name": document.name}
-
-    def _refuse_cycle(self, document_id: str, name: str, data: Mapping[str, Any]) -> None:
-        pending: Pending = [(target["id"], (name,)) for _, target in find_references(data)]
-        met: set[str] = set()
-        while pending:
-            target_id, way = pending.pop()
-            if target_id == document_id:
-                raise refusals.reference_cycle([*way, name])
-            target = self._state.documents.get(target_id)
-            if target is not None and target_id not in met:
-                met.add(target_id)
-                below = references_of(target.revisions[-1].text)
-                pending.extend((further, (*way, target.name)) for further in below)
 
     def _append(
         self, document: StoredDocument, version: int, data: Any, author: str, restored_from: int | None
@@ -244,18 +202,6 @@ class MemoryDocuments(Documents):
         if not isinstance(expires_at, Unset):
             document.expires_at = expires_at
         document.updated_at = now()
-
-    def _dependents(self, document_id: str) -> Iterator[Dependent]:
-        for item in sorted(self._state.documents.values(), key=lambda item: item.name):
-            for path, target in find_references(json.loads(item.revisions[-1].text)):
-                if target["id"] == document_id:
-                    yield Dependent(
-                        document_id=item.id,
-                        workspace=self._state.workspace_by_id(item.workspace_id).name,
-                        name=item.name,
-                        type_slug=item.type_slug,
-                        path=path,
-                    )
 
     def _fits(self, document: StoredDocument, where: DocumentFilter) -> bool:
         kinds = self._state.types[document.type_slug].kinds
@@ -302,8 +248,3 @@ class MemoryDocuments(Documents):
             restored_from=revision.restored_from,
             created_at=revision.created_at,
         )
-
-
-def references_of(text: bytes) -> list[str]:
-    """Return the ids of the documents that a stored revision refers to."""
-    return [target["id"] for _, target in find_references(json.loads(text))] if b'"$block"' in text else []

@@ -5,7 +5,8 @@ from typing import Self
 from uuid import uuid4
 
 from typecase.blocks import refusals
-from typecase.blocks.memory.documents import MemoryDocuments, references_of
+from typecase.blocks.memory.documents import MemoryDocuments
+from typecase.blocks.memory.references import references_of
 from typecase.blocks.memory.state import State, StoredDocument, now
 from typecase.blocks.names import validate_name
 from typecase.blocks.records import KeyStatus, SchemaVersion, TypeDefinition, TypeRecord, Workspace

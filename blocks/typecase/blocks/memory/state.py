@@ -83,6 +83,11 @@ class State:
         names = [item.name for item in self.documents.values() if item.workspace_id in inside]
         raise refusals.document_not_found(name, [item.name for item in chain], names)
 
+    def own(self, name: str, workspace_id: str) -> StoredDocument | None:
+        """Return the document of this name in exactly this workspace."""
+        same = (item for item in self.documents.values() if item.name == name)
+        return next((item for item in same if item.workspace_id == workspace_id), None)
+
     def version(self, slug: str, number: int | None) -> SchemaVersion:
         """Return a schema version, None = the newest. Raises `TypeNotRegistered`."""
         versions = self.versions.get(slug, [])
