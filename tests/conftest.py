@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import secrets
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -26,6 +27,16 @@ settings.load_profile("typecase")
 def project() -> Path:
     """The repository's root: tests run with another working directory."""
     return ROOT
+
+
+def forget_places() -> None:
+    """Close what a test opened below its home, so that the next one opens its own."""
+    if "typecase.blocks.registries" in sys.modules:
+        from typecase.blocks.registries import close_registries
+        from typecase.blocks.settings import reload_settings
+
+        close_registries()
+        reload_settings()
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +63,7 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         work.mkdir()
         monkeypatch.chdir(work)
         yield path
+        forget_places()
         # The folder goes before monkeypatch restores the old one: do not stand in it.
         os.chdir(ROOT)
 

@@ -1,5 +1,7 @@
 """Blocks in fields: saved ones are references, unsaved ones are part of the document."""
 
+# ruff: noqa: RUF012  pydantic copies a field's default for each block
+
 import json
 
 import pytest
@@ -7,7 +9,7 @@ from pydantic import BaseModel, SecretStr
 
 from typecase.blocks import Block, BlockType
 from typecase.blocks.errors import InvalidBlock, ReferenceCycle, ReferenceNotFound
-from typecase.blocks.kinds import Credentials, Database, Notifier
+from typecase.blocks.kinds import Credentials, Notifier
 from typecase.blocks.memory import MemoryRegistry
 from typecase.blocks.testing import memory_registry
 
@@ -125,7 +127,7 @@ def test_a_referenced_document_of_the_wrong_type_names_the_field(registry, login
     document_id = registry.load("flow", workspace="default").root.document_id
     outer = registry.load("outer", workspace="default").root.document_id
     registry._state.documents[outer].revisions[0].text = json.dumps({"login": {"$block": {"id": document_id}}}).encode()
-    with pytest.raises(InvalidBlock, match="login.*references-flow"):
+    with pytest.raises(InvalidBlock, match=r"login.*references-flow"):
         Flow.load("outer")
 
 

@@ -51,8 +51,7 @@ def address(home, monkeypatch):
 
 def close_registries() -> None:
     """Forget what this process has open, as a new process would."""
-    while registries._open:
-        registries._open.popitem()[1].close()
+    registries.close_registries()
 
 
 @pytest.fixture

@@ -28,8 +28,7 @@ class Note(Block):
 def closing():
     """Leaves no registry open that a command opened in this process."""
     yield
-    while registries._open:
-        registries._open.popitem()[1].close()
+    registries.close_registries()
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Blocks cross process borders as references: the bytes hold no secret, and the other side has the real value."""
 
+# ruff: noqa: RUF012  pydantic copies a field's default for each block
+
 import copy
 import os
 import pickle
@@ -155,7 +157,7 @@ def test_the_pickle_names_what_it_needs_and_nothing_else(memory_registry, canary
     Key(value=canary).save("mine")
     texts = {arg for _, arg, _ in pickletools.genops(pickle.dumps(Key.load("mine"))) if isinstance(arg, str)}
     (document,) = memory_registry.documents.list(workspace="default").items
-    assert texts == {
+    assert texts - {""} == {
         "typecase.blocks.storing",
         "reload",
         __name__,

@@ -2,12 +2,11 @@
 
 import copyreg
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import (
     BaseModel,
     ConfigDict,
-    Field,
     ModelWrapValidatorHandler,
     SerializationInfo,
     SerializerFunctionWrapHandler,
@@ -19,10 +18,10 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from typecase.blocks import storing
+from typecase.blocks.block_type import asked_for
 from typecase.blocks.checks import Check
 from typecase.blocks.dumping import BLOCK, TYPE, Dump, holds_literal_secret, origin_of
 from typecase.blocks.errors import InvalidBlock, KindMismatch, UnsavedSecrets
-from typecase.blocks.fields import field
 from typecase.blocks.loading import Loading, inline
 from typecase.blocks.sanitizing import forget_locals, invalid_block
 from typecase.blocks.stored import UNSET, Origin, Unset
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from typecase.blocks.registry import Registry
 
 
-@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field, Field))
 class Block(BaseModel):
     """A typed value with behaviour: credentials, a database, a bucket, a notifier, a vault.
 
@@ -42,6 +40,7 @@ class Block(BaseModel):
     Secrets are fields of type `SecretStr`, `SecretBytes` or `Secret[T]`, at any depth.
     """
 
+    # No `dataclass_transform` of our own: mypy then takes `port: int = field(5432)` for a required argument.
     __slots__ = ("_basis", "_origin")
 
     model_config = ConfigDict(
@@ -228,7 +227,7 @@ class Block(BaseModel):
         """Pickle a saved block as a reference, never its secrets. Raises `UnsavedSecrets` for an unsaved one."""
         origin = origin_of(self)
         if origin is not None:
-            return storing.reload, (type(self), origin)
+            return storing.reload, (type(self), origin._replace(registry=""))
         if holds_literal_secret(self):
             message = f"This {type(self).__name__} holds secrets and is not saved, so it cannot be pickled."
             raise UnsavedSecrets(message, hint="Save it first: a saved block travels as a reference.")
@@ -249,6 +248,9 @@ class Block(BaseModel):
             except KindMismatch as error:
                 # One that pydantic understands: the next alternative of a union may fit.
                 raise PydanticCustomError("kind_mismatch", "{reason}", {"reason": error.message}) from None
+            if getattr(cls, "__abstractmethods__", None):
+                reason = f"{asked_for(cls)} is needed: pass the block itself, or name its type with {TYPE!r}"
+                raise PydanticCustomError("kind_needs_block", "{reason}", {"reason": reason})
         return handler(value)
 
     @model_serializer(mode="wrap")

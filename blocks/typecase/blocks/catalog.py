@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 GROUP: Final = "typecase.blocks"
 OWN_PACKAGE: Final = "typecase"
 SLOW_IMPORT: Final = 5.0
-MAIN: Final = "__main__"
+#: The owner of block types whose class is in no installed package.
+LOCAL: Final = "local code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +203,8 @@ class Catalog:
 
     def _not_found(self, slug: str, package: str) -> BlockTypeNotFound:
         message = f"No installed package provides the block type {slug!r}."
-        if package == MAIN:
-            hint = "It was saved by a script that defines the class itself: define or import it here too."
+        if package == LOCAL:
+            hint = "Its class is in no installed package: import the module that defines it first."
         elif package:
             hint = f"Install it: pip install {package}"
         else:

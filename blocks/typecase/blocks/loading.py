@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 class Loading:
     """The building of one tree. Passed to validators as their context; a document met twice is built once."""
 
-    __slots__ = ("_built", "_tree", "_under_way")
+    __slots__ = ("_built", "_registry", "_tree", "_under_way")
 
-    def __init__(self, tree: Tree) -> None:
-        """Prepare to build the blocks of `tree`."""
+    def __init__(self, tree: Tree, registry: str) -> None:
+        """Prepare to build the blocks of `tree`, which came from the registry at the URL `registry`."""
         self._tree = tree
+        self._registry = registry
         self._built: dict[str, Block] = {}
         self._under_way: set[str] = set()
 
@@ -64,9 +65,8 @@ class Loading:
         except ValidationError as error:
             problem = _unreadable(cls, stored, error)
         else:
-            object.__setattr__(
-                block, "_origin", Origin(stored.document_id, stored.workspace, stored.name, stored.revision)
-            )
+            origin = Origin(stored.document_id, stored.workspace, stored.name, stored.revision, self._registry)
+            object.__setattr__(block, "_origin", origin)
             watch((stored.document_id, stored.revision), block)
             return block
         raise problem

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from os import environ
 from threading import Lock
 from typing import Final
 
@@ -39,17 +40,28 @@ def current_registry() -> Registry:
     chosen = _chosen.get()
     if chosen is not None:
         return chosen
-    from typecase.blocks.settings import current_settings, default_paths
+    from typecase.blocks.settings import HOME, current_settings, default_paths
 
     secret_url = current_settings().url
-    url = "" if secret_url is None else secret_url.get_secret_value()
-    registry = _open.get(url)
+    # Without a URL, what tells two places apart is the variable that moves them.
+    key = f"~{environ.get(HOME, '')}" if secret_url is None else secret_url.get_secret_value()
+    registry = _open.get(key)
     if registry is None:
         with _lock:
-            registry = _open.get(url)
+            registry = _open.get(key)
             if registry is None:
-                registry = _open[url] = open_registry(url or f"sqlite:///{default_paths().database}")
+                url = f"sqlite:///{default_paths().database}" if secret_url is None else key
+                registry = _open[key] = open_registry(url)
     return registry
+
+
+def close_registries() -> None:
+    """Close and forget the registries that `current_registry` opened; the next call opens anew."""
+    with _lock:
+        opened = list(_open.values())
+        _open.clear()
+    for registry in opened:
+        registry.close()
 
 
 def current_workspace() -> str:

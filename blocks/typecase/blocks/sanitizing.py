@@ -16,6 +16,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _SHORT = 4
+_TYPE = "$type"  # the slug of an inline block, which an error must be able to name
 _HIDDEN = "the value is not valid (the reason repeats a secret, so it is not shown)"
 
 
@@ -121,17 +122,20 @@ def _leaves(value: Any) -> Iterator[str]:
     elif isinstance(value, bytes | bytearray):
         yield value.decode("utf-8", "replace")
         yield repr(bytes(value))[2:-1]
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _leaves(item)
-    elif isinstance(value, list | tuple | set | frozenset):
-        for item in value:
-            yield from _leaves(item)
-    elif isinstance(value, BaseModel):
-        for _, item in value:
+    elif isinstance(value, Mapping | list | tuple | set | frozenset | BaseModel):
+        for item in _members(value):
             yield from _leaves(item)
     elif value is not None and not isinstance(value, bool):
         yield str(value)
+
+
+def _members(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        yield from (item for key, item in value.items() if key != _TYPE)
+    elif isinstance(value, BaseModel):
+        yield from (item for _, item in value)
+    else:
+        yield from value
 
 
 def _without(text: str, mask: Mask, short: list[str]) -> str:

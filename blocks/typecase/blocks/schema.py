@@ -13,7 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticSerializationError, core_schema
 
 from typecase.blocks.block_type import kinds_of, type_of
-from typecase.blocks.catalog import CATALOG, MAIN
+from typecase.blocks.catalog import CATALOG, LOCAL
 from typecase.blocks.errors import InvalidBlockType
 from typecase.blocks.fields import FORM_KEY
 from typecase.blocks.records import SchemaVersion, TypeDefinition
@@ -237,14 +237,13 @@ def _parts(annotation: Any) -> Iterator[Any]:
 
 
 def _package_of(cls: type) -> str:
-    top = cls.__module__.partition(".")[0]
-    return top if top == MAIN else _distribution_of(top)
+    return _distribution_of(cls.__module__.partition(".")[0])
 
 
 @lru_cache(maxsize=256)
 def _distribution_of(top: str) -> str:
     owners = packages_distributions().get(top, ())
-    return owners[0] if len(owners) == 1 else top
+    return owners[0] if len(owners) == 1 else LOCAL
 
 
 def _version_of(package: str) -> str:

@@ -15,12 +15,13 @@ UNSET: Final = Unset.UNSET
 
 
 class Origin(NamedTuple):
-    """Where a block was loaded from or saved to."""
+    """Where a block was loaded from or saved to. `registry` is a URL without a password, empty in a pickle."""
 
     document_id: str
     workspace: str
     name: str
     revision: int
+    registry: str = ""
 
 
 class StoredBlock(NamedTuple):

@@ -27,10 +27,11 @@ R = TypeVar("R")
 def load(cls: type[B], name: str, *, workspace: str | None, revision: int | None, registry: "Registry | None") -> B:
     """Load and build; see `Block.load`."""
     slug, _, plain = name.rpartition("/")
-    tree = (registry or current_registry()).load(plain, workspace=workspace or current_workspace(), revision=revision)
+    registry = registry or current_registry()
+    tree = registry.load(plain, workspace=workspace or current_workspace(), revision=revision)
     if slug:
         _expect_type(name, slug, tree.root.type_slug)
-    return Loading(tree).root(cls)  # type: ignore[return-value] # `root` refuses anything but a `cls`
+    return Loading(tree, registry.url).root(cls)  # type: ignore[return-value] # `root` refuses anything but a `cls`
 
 
 @forgetful
@@ -53,11 +54,8 @@ def save(
 
     version = version_of(type(block))
     known = origin_of(block) or getattr(block, "_basis", None)
-    if (
-        options["expected_revision"] is None
-        and known is not None
-        and (known.workspace, known.name) == (workspace, name)
-    ):
+    place = (registry.url, workspace, name)
+    if options["expected_revision"] is None and known and (known.registry, known.workspace, known.name) == place:
         options["expected_revision"] = known.revision
     revision = registry.documents.save(
         Draft(
@@ -66,12 +64,12 @@ def save(
             type_slug=own_type.slug,
             schema_version=version,
             data=Dump(block, version_of).document(),
+            author=author(),
             **options,
         )
     )
-    object.__setattr__(
-        block, "_origin", Origin(revision.document_id, revision.workspace, revision.name, revision.number)
-    )
+    origin = Origin(revision.document_id, revision.workspace, revision.name, revision.number, registry.url)
+    object.__setattr__(block, "_origin", origin)
     return revision
 
 
@@ -93,20 +91,37 @@ def delete(
 @forgetful
 def reload(cls: type[B], origin: Origin) -> B:
     """Load a block that travelled by reference, in the process where it arrived."""
+    registry = current_registry()
     try:
-        tree = current_registry().load_id(origin.document_id, revision=origin.revision)
+        tree = registry.load_id(origin.document_id, revision=origin.revision)
     except DocumentNotFound:
         message = f"{origin.workspace}/{origin.name} arrived by reference, but this process's registry lacks it."
         hint = "Give this process the TYPECASE_URL of the process that sent it."
         raise WrongRegistry(message, hint=hint, name=origin.name, workspace=origin.workspace) from None
-    return Loading(tree).root(cls)  # type: ignore[return-value] # `root` refuses anything but a `cls`
+    return Loading(tree, registry.url).root(cls)  # type: ignore[return-value] # `root` refuses anything but a `cls`
 
 
 async def in_thread(body: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:
     """Run `body` in a worker thread with this task's context."""
     import asyncio
+    from contextvars import copy_context
+    from functools import partial
 
-    return await asyncio.to_thread(body, *args, **options)
+    call = partial(body, *args, **options)
+    future = asyncio.get_running_loop().run_in_executor(None, copy_context().run, call)
+    # A traceback with local variables would show the arguments.
+    del args, options, call
+    return await future
+
+
+def author() -> str:
+    """Return who acts here: the user that this process runs as, empty where nobody knows."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def parsed(text: str | bytes | bytearray) -> Any:

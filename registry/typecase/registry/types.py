@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from typecase.blocks import refusals
+from typecase.blocks.catalog import LOCAL
 from typecase.blocks.names import validate_name
 from typecase.blocks.records import SchemaVersion, TypeDefinition, TypeRecord
 from typecase.blocks.registry import Types
@@ -88,9 +89,11 @@ class SqlTypes(Types):
                     slug=definition.slug, package=definition.package, created_at=now, updated_at=now, **facts
                 )
             )
-        elif known != facts:
+        elif known != {**facts, "package": definition.package}:
             connection.execute(
-                update(block_types).where(block_types.c.slug == definition.slug).values(updated_at=now, **facts)
+                update(block_types)
+                .where(block_types.c.slug == definition.slug)
+                .values(package=definition.package, updated_at=now, **facts)
             )
         version = _find_version(connection, definition)
         if version is None:
@@ -132,7 +135,11 @@ def _select_types() -> AnySelect:
 def _find_current(connection: Connection, definition: TypeDefinition) -> SchemaVersion | None:
     """Return the version that `definition` is, if nothing at all would be written for it."""
     known = _find_facts(connection, definition)
-    return _find_version(connection, definition) if known == _facts(definition) else None
+    return (
+        _find_version(connection, definition)
+        if known == {**_facts(definition), "package": definition.package}
+        else None
+    )
 
 
 def _find_facts(connection: Connection, definition: TypeDefinition) -> dict[str, Any] | None:
@@ -140,9 +147,9 @@ def _find_facts(connection: Connection, definition: TypeDefinition) -> dict[str,
     row = connection.execute(select(block_types).where(block_types.c.slug == definition.slug)).first()
     if row is None:
         return None
-    if row.package != definition.package:
+    if row.package not in {definition.package, LOCAL}:
         raise refusals.duplicate_type(definition.slug, row.package, definition.package)
-    return {name: getattr(row, name) for name in _facts(definition)}
+    return {name: getattr(row, name) for name in (*_facts(definition), "package")}
 
 
 def _find_version(connection: Connection, definition: TypeDefinition) -> SchemaVersion | None:

@@ -1,5 +1,6 @@
 """The difference between two revisions, field by field, without secret values."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -23,7 +24,7 @@ def compare_documents(
 
 
 def _compare(path: str, before: Any, after: Any, nodes: list[Node]) -> Iterator[Change]:
-    if type(before) is type(after) and before == after:
+    if _same(before, after):
         return
     secret = any(node.secret for node in nodes)
     if not secret:
@@ -49,3 +50,10 @@ def _inside(path: str, sides: list[tuple[Any, Node]]) -> Iterator[Change]:
             tables[1].get(key, _ABSENT),
             [node.below(step) for _, node in sides],
         )
+
+
+def _same(before: Any, after: Any) -> bool:
+    # Python calls 1 and True equal, also inside lists and dicts.
+    if before is _ABSENT or after is _ABSENT:
+        return before is after
+    return json.dumps(before, sort_keys=True) == json.dumps(after, sort_keys=True)

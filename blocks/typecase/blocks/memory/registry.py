@@ -5,6 +5,7 @@ from typing import Self
 from uuid import uuid4
 
 from typecase.blocks import refusals
+from typecase.blocks.catalog import LOCAL
 from typecase.blocks.memory.documents import MemoryDocuments
 from typecase.blocks.memory.references import references_of
 from typecase.blocks.memory.state import State, StoredDocument, now
@@ -20,7 +21,7 @@ class MemoryRegistry(Registry):
     def __init__(self) -> None:
         """Begin with the empty workspace `default`."""
         self._state = State()
-        self.url = "memory:"
+        self.url = f"memory:{uuid4().hex}"
         self.documents = MemoryDocuments(self._state)
         self.types = MemoryTypes(self._state)
         self.workspaces = MemoryWorkspaces(self._state)
@@ -88,7 +89,7 @@ class MemoryTypes(Types):
         """See `Types.register`."""
         with self._state.lock:
             known = self._state.types.get(definition.slug)
-            if known is not None and known.package != definition.package:
+            if known is not None and known.package not in (definition.package, LOCAL):
                 raise refusals.duplicate_type(definition.slug, known.package, definition.package)
             versions = self._state.versions.setdefault(definition.slug, [])
             version = next((item for item in versions if item.digest == definition.digest), None)

@@ -8,6 +8,8 @@ from threading import Thread
 
 import pytest
 
+from typecase.blocks.catalog import LOCAL
+from typecase.blocks.catalog import LOCAL
 from typecase.blocks.errors import (
     DocumentNotFound,
     DuplicateBlockType,
@@ -64,12 +66,19 @@ class TypeContract:
         assert registry.types.get(LOGIN).version == 2
 
     def test_a_slug_belongs_to_the_package_that_came_first(self, registry: Registry) -> None:
-        definition = definition_of(Login)
+        definition = replace(definition_of(Login), package="first-package")
         registry.types.register(definition)
-        with pytest.raises(DuplicateBlockType) as raised:
-            registry.types.register(replace(definition, package="another-package"))
-        assert set(raised.value.owners) == {definition.package, "another-package"}  # type: ignore[attr-defined] # a fact
-        assert registry.types.get(LOGIN).package == definition.package
+        for package in ("another-package", LOCAL):
+            with pytest.raises(DuplicateBlockType) as raised:
+                registry.types.register(replace(definition, package=package))
+            assert set(raised.value.owners) == {"first-package", package}  # type: ignore[attr-defined] # a fact
+        assert registry.types.get(LOGIN).package == "first-package"
+
+    def test_a_slug_of_local_code_goes_to_the_package_that_claims_it(self, registry: Registry) -> None:
+        definition = definition_of(Login)
+        registry.types.register(replace(definition, package=LOCAL))
+        assert registry.types.register(replace(definition, package="a-package")).number == 1
+        assert registry.types.get(LOGIN).package == "a-package"
 
     def test_an_unknown_type_or_version_is_named(self, registry: Registry) -> None:
         registry.types.register(definition_of(Login))

@@ -78,9 +78,13 @@ def restore(
     revision: Annotated[int, typer.Argument(metavar="REVISION", min=1, help="The revision to write again.")],
 ) -> None:
     """Write an earlier revision again, as the newest."""
+    from typecase.blocks.storing import author
+
     documents, workspace = session.registry.documents, session.workspace
     current = documents.get(name, workspace=workspace).revision
-    written = documents.restore(name, workspace=workspace, revision=revision, expected_revision=current)
+    written = documents.restore(
+        name, workspace=workspace, revision=revision, expected_revision=current, author=author()
+    )
     session.out.done(
         f"Restored revision {revision} of {written.workspace}/{name} as revision {written.number}.",
         workspace=written.workspace,

@@ -12,6 +12,7 @@ from typecase.registry.cli.info import info
 from typecase.registry.cli.keys import app as keys
 from typecase.registry.cli.session import Session, command, shared_options
 from typecase.registry.cli.setup import init
+from typecase.registry.cli.stubs import stubs
 from typecase.registry.cli.types import app as types
 from typecase.registry.cli.workspaces import app as workspaces
 from typecase.registry.cli.writing import add as add_writing
@@ -68,6 +69,7 @@ def _demo(
 command(app, "demo")(_demo)
 command(app, "info")(info)
 command(app, "init")(init)
+command(app, "stubs")(stubs)
 app.add_typer(types, name="types")
 app.add_typer(blocks, name="blocks")
 app.add_typer(workspaces, name="workspaces")

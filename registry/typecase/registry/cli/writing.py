@@ -162,6 +162,7 @@ def _save(
     session: Session, form: "BlockForm", name: str, data: dict[str, Any], builder: "Builder", **options: Any
 ) -> "Revision":
     from typecase.blocks.records import Draft
+    from typecase.blocks.storing import author
 
     about = {key: value for key, value in options.items() if value is not None}
     if form.cls is not None:
@@ -175,6 +176,7 @@ def _save(
             type_slug=form.slug,
             schema_version=form.version,
             data=builder.resolve(form.place, data, escape=True),
+            author=author(),
             **about,
         )
     )
