@@ -241,10 +241,10 @@ def test_a_document_of_a_missing_package_says_what_to_install():
 
 def test_a_document_of_a_script_says_where_its_class_is():
     registry = MemoryRegistry()
-    registry.types.register(replace(definition_of(Secret), slug="script-block", package="__main__"))
+    registry.types.register(replace(definition_of(Secret), slug="script-block", package=catalog.LOCAL))
     draft = Draft(name="mine", workspace="default", type_slug="script-block", schema_version=1, data={"value": "x"})
     registry.documents.save(draft)
-    with pytest.raises(BlockTypeNotFound, match="define or import it here"):
+    with pytest.raises(BlockTypeNotFound, match="import the module that defines it"):
         Block.load("mine", registry=registry)
 
 

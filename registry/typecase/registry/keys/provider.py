@@ -163,10 +163,10 @@ def decode_root_key(text: str, *, bare: bool = False) -> bytes | None:
 
 
 def _find_provider(url: str) -> type[KeyProvider]:
-    from importlib.metadata import entry_points
+    from typecase.blocks.plugins import declared
 
-    found = entry_points(group=GROUP)
-    available = tuple(sorted(found.names))
+    found = declared(GROUP)
+    available = tuple(sorted({entry.name for entry in found}))
     schemes = ", ".join(available) or "none; reinstall typecase"
     match = _URL.fullmatch(url)
     if match is None:
@@ -177,7 +177,7 @@ def _find_provider(url: str) -> type[KeyProvider]:
             available=available,
         )
     scheme = match[1].lower()
-    by_value = {entry.value: entry for entry in found.select(name=scheme)}
+    by_value = {entry.value: entry for entry in found if entry.name == scheme}
     if not by_value:
         raise SettingsError(
             f"No installed package provides root keys for {scheme}:// URLs.",
