@@ -9,7 +9,6 @@ from threading import Thread
 import pytest
 
 from typecase.blocks.catalog import LOCAL
-from typecase.blocks.catalog import LOCAL
 from typecase.blocks.errors import (
     DocumentNotFound,
     DuplicateBlockType,

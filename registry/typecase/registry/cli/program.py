@@ -10,6 +10,7 @@ from typecase.registry.cli.failures import Program
 from typecase.registry.cli.history import add as add_history
 from typecase.registry.cli.info import info
 from typecase.registry.cli.keys import app as keys
+from typecase.registry.cli.packages import new_package
 from typecase.registry.cli.session import Session, command, shared_options
 from typecase.registry.cli.setup import init
 from typecase.registry.cli.stubs import stubs
@@ -69,6 +70,7 @@ def _demo(
 command(app, "demo")(_demo)
 command(app, "info")(info)
 command(app, "init")(init)
+command(app, "new-package")(new_package)
 command(app, "stubs")(stubs)
 app.add_typer(types, name="types")
 app.add_typer(blocks, name="blocks")

@@ -7,6 +7,7 @@ import typer
 
 from typecase.registry.cli.completion import complete_types
 from typecase.registry.cli.output import Facts, Table, cell
+from typecase.registry.cli.packages import quality_of_type, quality_rows, quality_table
 from typecase.registry.cli.session import Session, command
 from typecase.registry.cli.terminal import warn
 
@@ -39,15 +40,17 @@ def show(
     session: Session,
     slug: Annotated[str, typer.Argument(metavar="TYPE", help="Block type.", autocompletion=complete_types)],
 ) -> None:
-    """Show a block type and its fields."""
+    """Show a block type, its fields, and where its package says that it stands."""
     from typecase.registry.cli.places import Place
 
     about, form = _described(session, slug)
     fields = [_row(field) for field in _all_fields(Place(form, form))]
+    rules = quality_rows(quality_of_type(slug))
     session.out.answer(
-        {**about, "fields": fields},
+        {**about, "fields": fields, "quality": rules},
         Facts({name: value for name, value in about.items() if value not in ("", [], None)}),
         Table(("field", "type", "default", "help"), [_told(field) for field in fields], title="Fields"),
+        *([quality_table(rules)] if rules else []),
     )
 
 
