@@ -17,6 +17,7 @@ import yaml
 from typecase.blocks import errors
 from typecase.blocks.catalog import CATALOG, OWN_PACKAGE, CatalogEntry
 from typecase.blocks.errors import TypecaseError
+from typecase.blocks.quality import Claim, quality_of
 from typecase.blocks.schema import definition_of
 from typecase.registry.cli.places import Place
 
@@ -58,6 +59,7 @@ class Described:
         self.more = [part for part in paragraphs[1:] if not part.startswith(TESTED)]
         self.tested = next((part.removeprefix(TESTED).strip() for part in paragraphs if part.startswith(TESTED)), "")
         self.form = Place(self.definition.form, self.definition.form)
+        self.quality = quality_of(entry.target)
 
     @property
     def extra(self) -> str:
@@ -99,6 +101,11 @@ class Described:
         yield table(("field", "type", "required", "default", "secret", "help", "example"), field_rows(self.form))
         yield "## Example"
         yield from self._example()
+        yield "## Quality"
+        yield "What the rules mean: [quality](../reference/quality.md)."
+        claims = self.quality.claims if self.quality is not None else ()
+        rows = [(claim.rule, claim.standing, evidence_text(claim)) for claim in claims]
+        yield table(("rule", "standing", "evidence or reason"), rows) if rows else "Not stated."
 
     def _example(self) -> Iterator[str]:
         name, values = self.example_name, example_values(self.form)
@@ -120,6 +127,11 @@ class Described:
         variable = self.slug.split("-", maxsplit=1)[0]
         code = f'from {self.module} import {self.name}\n\n{variable} = {self.name}.load("{name}")'
         yield f"```python\n{code}\n```"
+
+
+def evidence_text(claim: Claim) -> str:
+    """What shows that a rule is kept, as code, or why it is not."""
+    return ", ".join(f"`{named}`" for named in claim.evidence) or claim.reason
 
 
 def field_rows(place: Place, seen: frozenset[int] = frozenset()) -> Iterator[tuple[str, ...]]:
