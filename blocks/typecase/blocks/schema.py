@@ -43,6 +43,16 @@ class BlockSchema(GenerateJsonSchema):
             return {**json_schema, "writeOnly": True}
         return json_schema
 
+    def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
+        """Mark the text form of a decimal: not every text is one."""
+        json_schema = super().decimal_schema(schema)
+        return {
+            key: [{**item, "format": "decimal"} if item.get("type") == "string" else item for item in value]
+            if key == "anyOf"
+            else value
+            for key, value in json_schema.items()
+        }
+
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         """Mark blocks in fields: `x-typecase-block` for a type, `x-typecase-kind` for any block of a kind."""
         from typecase.blocks.block import Block
@@ -80,8 +90,7 @@ def definition_of(cls: "type[Block]") -> TypeDefinition:
     paths = tuple(sorted(set(secret_paths(schema))))
     kinds = kinds_of(cls)
     entry = CATALOG.entry(block_type.slug)
-    own = entry is not None and entry.target == f"{cls.__module__}:{cls.__qualname__}"
-    package = entry.package if entry is not None and own else _package_of(cls)
+    package = entry.package if entry is not None and _is_declared(cls, entry.target) else _package_of(cls)
     return TypeDefinition(
         slug=block_type.slug,
         title=block_type.title,
@@ -234,6 +243,12 @@ def _parts(annotation: Any) -> Iterator[Any]:
     yield annotation
     for argument in get_args(annotation):
         yield from _parts(argument)
+
+
+def _is_declared(cls: type, target: str) -> bool:
+    """Tell whether `target` is where `cls` is, or a package above that re-exports it."""
+    module, _, name = target.partition(":")
+    return cls.__qualname__ == name and f"{cls.__module__}.".startswith(f"{module}.")
 
 
 def _package_of(cls: type) -> str:
