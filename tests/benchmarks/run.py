@@ -16,6 +16,7 @@ import encryption
 import listing
 import masking
 import scale
+import schemas
 import starts
 import warm
 from measuring import Row
@@ -33,14 +34,15 @@ class Effort:
     """How much is measured."""
 
     documents: int
+    types: int
     rounds: int
     number: int
 
 
 EFFORTS = {
-    "usual": Effort(documents=100_000, rounds=15, number=500),
-    "full": Effort(documents=1_000_000, rounds=31, number=500),
-    "quick": Effort(documents=1_000, rounds=1, number=5),
+    "usual": Effort(documents=100_000, types=1000, rounds=15, number=500),
+    "full": Effort(documents=1_000_000, types=1000, rounds=31, number=500),
+    "quick": Effort(documents=1_000, types=20, rounds=1, number=5),
 }
 
 
@@ -50,6 +52,7 @@ def groups(effort: Effort) -> dict[str, Callable[[], Iterable[Row]]]:
         "starts": lambda: starts.rows(rounds=effort.rounds),
         "warm": lambda: warm.rows(number=effort.number),
         "scale": lambda: scale.rows(many=effort.documents, number=effort.number),
+        "schemas": lambda: schemas.rows(types=effort.types, number=effort.number),
         "listing": lambda: listing.rows(plugins=200),
         "encryption": lambda: encryption.rows(number=effort.number),
         "redaction": lambda: masking.rows(number=effort.number),

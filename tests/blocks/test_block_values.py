@@ -1,7 +1,5 @@
 """A block is a value: frozen, compared by its fields, strict about what it takes."""
 
-# ruff: noqa: RUF012  pydantic copies a field's default for each block
-
 import copy
 
 import pytest

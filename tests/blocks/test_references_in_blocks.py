@@ -1,7 +1,5 @@
 """Blocks in fields: saved ones are references, unsaved ones are part of the document."""
 
-# ruff: noqa: RUF012  pydantic copies a field's default for each block
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """JSON Schema of block types: canonical, addressed by content, with every secret marked."""
 
-# ruff: noqa: RUF012  pydantic copies a field's default for each block
-
 import json
 import os
 import subprocess
@@ -13,6 +11,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, Secret, SecretBytes, SecretStr
 
 from typecase.blocks import Block, BlockType, field
+from typecase.blocks.catalog import CATALOG
 from typecase.blocks.errors import InvalidBlockType
 from typecase.blocks.kinds import Credentials, Database
 from typecase.blocks.memory import MemoryRegistry
@@ -267,3 +266,8 @@ def test_any_json_has_a_schema():
         value: dict[str, Any] = {}
 
     assert definition_of(Free).secret_paths == ()
+
+
+def test_a_class_that_its_entry_point_reexports_belongs_to_that_package():
+    assert CATALOG.get("webhook").__module__ == "typecase.integrations.webhook.receiver"
+    assert definition_of(CATALOG.get("webhook")).package == "typecase"

@@ -1,7 +1,5 @@
 """Blocks cross process borders as references: the bytes hold no secret, and the other side has the real value."""
 
-# ruff: noqa: RUF012  pydantic copies a field's default for each block
-
 import copy
 import os
 import pickle

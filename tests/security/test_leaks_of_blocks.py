@@ -1,7 +1,5 @@
 """No text that a block can be turned into, and no error about one, shows a secret."""
 
-# ruff: noqa: RUF012  pydantic copies a field's default for each block
-
 import copy
 import inspect
 import io

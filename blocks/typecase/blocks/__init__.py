@@ -13,6 +13,7 @@ from typecase.blocks.kinds import (
     ObjectStore,
     SecretStore,
 )
+from typecase.blocks.migrations import migration
 from typecase.blocks.registries import current_registry, open_registry, use_registry
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Status",
     "current_registry",
     "field",
+    "migration",
     "open_registry",
     "use_registry",
 ]

@@ -23,6 +23,7 @@ from typecase.blocks.checks import Check
 from typecase.blocks.dumping import BLOCK, TYPE, Dump, holds_literal_secret, origin_of
 from typecase.blocks.errors import InvalidBlock, KindMismatch, UnsavedSecrets
 from typecase.blocks.loading import Loading, inline
+from typecase.blocks.migrations import check_migrations
 from typecase.blocks.sanitizing import forget_locals, invalid_block
 from typecase.blocks.stored import UNSET, Origin, Unset
 
@@ -71,6 +72,12 @@ class Block(BaseModel):
         if problem is not None:
             del self, data
             raise problem
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        """Refuse migrations that clash. Raises `InvalidBlockType`."""
+        super().__pydantic_init_subclass__(**options)
+        check_migrations(cls)
 
     # Without this mark pydantic would route every load through `__init__`.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined] # read by pydantic's metaclass

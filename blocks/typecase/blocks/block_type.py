@@ -15,16 +15,22 @@ class BlockType:
     """What a block class says of itself in `__block__`.
 
     `slug` is kebab-case and unique among all packages; `icon` names a file or a simple-icons slug; `docs` is a URL.
+    `aliases` are slugs that the type had before: documents saved under them are read as this type.
     """
 
     slug: str
     title: str = ""
     icon: str = ""
     docs: str = ""
+    aliases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a slug that breaks the rule, where it is written."""
-        validate_name(self.slug, "slug")
+        for slug in (self.slug, *self.aliases):
+            validate_name(slug, "slug")
+        if self.slug in self.aliases:
+            message = f"Block type {self.slug!r} is an alias of itself."
+            raise InvalidBlockType(message, hint="`aliases` holds slugs that the type had before.")
         if not self.title:
             object.__setattr__(self, "title", self.slug.replace("-", " ").capitalize())
 

@@ -1,6 +1,7 @@
 """The catalog: the block types installed in this Python environment, found through entry points."""
 
 import difflib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from time import perf_counter
@@ -97,7 +98,8 @@ class Catalog:
     def get(self, slug: str, *, package: str = "") -> "type[Block]":
         """Import and return the block class of `slug`.
 
-        `package` names the package to install if none here declares the slug.
+        A class also answers to its aliases, each under an entry point of its own, unless a package declares the slug
+        itself. `package` names the package to install if none here declares the slug.
         Raises `BlockTypeNotFound`, `BrokenPlugin`, `DuplicateBlockType`.
         """
         known = self._classes.get(slug)
@@ -127,7 +129,7 @@ class Catalog:
             for point in declared(GROUP, self._unreadable):
                 self._add(CatalogEntry(point.name, point), clashes)
             for slug, entries in clashes.items():
-                self._refuse(slug, entries)
+                self._settle(slug, entries)
         return self._entries
 
     def _unreadable(self, package: str, error: Exception) -> None:
@@ -150,6 +152,15 @@ class Catalog:
             entries[entry.slug] = entry
         elif other is None or other.target != entry.target or other.package != entry.package:
             clashes.setdefault(entry.slug, [other] if other else []).append(entry)
+
+    def _settle(self, slug: str, entries: list[CatalogEntry]) -> None:
+        """Let the only class that is declared under `slug` alone have it: the others claim it as an alias."""
+        names = Counter(key[1:] for key in {(point.name, point.value, package_of(point)) for point in declared(GROUP)})
+        own = [entry for entry in entries if names[entry.target, entry.package] == 1]
+        if len(own) == 1 and self._entries is not None:
+            self._entries[slug] = own[0]
+        else:
+            self._refuse(slug, entries)
 
     def _refuse(self, slug: str, entries: list[CatalogEntry]) -> None:
         owners = tuple(sorted({entry.package for entry in entries}))
@@ -194,7 +205,7 @@ class Catalog:
             problem = "is not a Block"
         elif not isinstance(block_type := vars(found).get("__block__"), BlockType):
             problem = "declares no `__block__ = BlockType(...)`"
-        elif block_type.slug != entry.slug:
+        elif entry.slug not in (block_type.slug, *block_type.aliases):
             problem = f"calls itself {block_type.slug!r}"
         if problem:
             message = f"Block type {entry.slug!r} of package {entry.package}: {entry.target} {problem}."
@@ -217,14 +228,18 @@ def _defined_here(slug: str) -> "type[Block] | None":
     from typecase.blocks.block import Block
     from typecase.blocks.block_type import BlockType
 
+    heir: type[Block] | None = None
     pending: list[type[Block]] = list(Block.__subclasses__())
     while pending:
         cls = pending.pop()
         block_type = vars(cls).get("__block__")
-        if isinstance(block_type, BlockType) and block_type.slug == slug:
-            return cls
+        if isinstance(block_type, BlockType):
+            if block_type.slug == slug:
+                return cls
+            if slug in block_type.aliases:
+                heir = cls
         pending.extend(cls.__subclasses__())
-    return None
+    return heir
 
 
 def _logger() -> "Logger":

@@ -50,6 +50,10 @@ class Dump:
         """
         return self._fields(self.root)
 
+    def value(self, value: Any, path: str) -> Any:
+        """Return one value, which stands at `path`, as JSON."""
+        return self._json(value, path)
+
     def serialize(self, block: "Block", handler: Any) -> Any:
         """Answer pydantic's serializer: fields for the root, a placeholder for every other block."""
         return handler(block) if block is self.root else Nested(block)

@@ -1,7 +1,11 @@
 """Every error that Typecase raises, one class per meaning."""
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from typecase.blocks.compatibility import Difference
+    from typecase.blocks.verdicts import Verdict
 
 
 class TypecaseError(Exception):
@@ -49,6 +53,13 @@ class InvalidBlock(TypecaseError, ValueError):
         problems = tuple(problems)
         lines = "".join(f"\n  {path or '(block)'}: {text}" for path, _, text in problems)
         return cls(f"{title} does not accept these values:{lines}", hint=f"\n{hint}" if hint else "", problems=problems)
+
+
+class MigrationFailed(InvalidBlock):
+    """A migration of a block class failed on a document. `migration` names the function, never the values."""
+
+    migration: str
+    from_version: int
 
 
 class InvalidBlockType(TypecaseError, TypeError):
@@ -143,6 +154,10 @@ class RevisionConflict(RegistryError):
     """The document changed since it was read. `expected` and `actual` are revision numbers."""
 
 
+class DocumentIsNewer(RegistryError):
+    """The document was saved with a newer schema than the one at hand, whose save would lose fields."""
+
+
 class DocumentInUse(RegistryError):
     """Other documents refer to this one. `dependents` lists them."""
 
@@ -167,6 +182,17 @@ class InvalidDocument(RegistryError, ValueError):
 
 class TypeNotRegistered(RegistryError, LookupError):
     """The registry knows no block type with this slug, or not this schema version."""
+
+
+class IncompatibleSchema(RegistryError, ValueError):
+    """A schema breaks the compatibility rule of its type. `differences` name path, rule, direction and sentence.
+
+    `verdict` holds all that was compared.
+    """
+
+    slug: str
+    differences: "tuple[Difference, ...]"
+    verdict: "Verdict"
 
 
 class WrongRegistry(RegistryError):

@@ -16,6 +16,7 @@ class TypeDefinition:
 
     `schema` is canonical JSON Schema; `digest` is the SHA-256 (hex) over schema, secret paths and kinds.
     `form` is the full JSON Schema with titles, help and examples; it travels with the type, not with the version.
+    Documents of schema versions up to `migrates_through` are brought along by the class's migrations.
     """
 
     slug: str
@@ -30,11 +31,15 @@ class TypeDefinition:
     form: Mapping[str, Any]
     secret_paths: tuple[str, ...]
     digest: str
+    migrates_through: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaVersion:
-    """One numbered, immutable schema of a block type."""
+    """One numbered, immutable schema of a block type.
+
+    `forced`: it was registered against its type's rule; later versions are compared from here on.
+    """
 
     type_slug: str
     number: int
@@ -45,6 +50,7 @@ class SchemaVersion:
     package: str
     package_version: str
     created_at: datetime
+    forced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +85,7 @@ class Draft:
 
     `data` is JSON with secrets in clear and references as `{"$block": ...}`. `UNSET` keeps what the document has.
     `expected_revision`: None = no expectation, 0 = must not exist, n = must be at revision n.
+    A document of a type in `former_slugs` becomes one of `type_slug`; any other keeps its type.
     """
 
     name: str
@@ -93,6 +100,7 @@ class Draft:
     owner: str | Unset = UNSET
     expires_at: datetime | Unset | None = UNSET
     author: str = ""
+    former_slugs: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Leave `data` out: it holds secrets."""

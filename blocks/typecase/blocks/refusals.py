@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from typecase.blocks.errors import (
     DocumentExists,
     DocumentInUse,
+    DocumentIsNewer,
     DocumentNotFound,
     DuplicateBlockType,
+    IncompatibleSchema,
     KindMismatch,
     ReferenceCycle,
     ReferenceNotFound,
@@ -19,7 +22,10 @@ from typecase.blocks.errors import (
     WorkspaceNotFound,
     describe_near,
 )
-from typecase.blocks.records import Dependent, Draft
+from typecase.blocks.records import Dependent, Draft, SchemaVersion
+
+if TYPE_CHECKING:
+    from typecase.blocks.verdicts import Verdict
 
 
 def workspace_not_found(name: str, names: Iterable[str]) -> WorkspaceNotFound:
@@ -69,7 +75,7 @@ def check_expectation(draft: Draft, actual: int, type_slug: str) -> None:
     """Refuse `draft` where its document, at revision `actual` (0 = absent), is not what its author expects."""
     expected = draft.expected_revision
     place = f"{draft.workspace}/{draft.name}"
-    if actual and type_slug != draft.type_slug:
+    if actual and type_slug != draft.type_slug and type_slug not in draft.former_slugs:
         message = f"{place} is a {type_slug} block and cannot become a {draft.type_slug}."
         raise KindMismatch(message, hint="Delete it first, or save under another name.", name=draft.name)
     if expected is not None and expected != actual:
@@ -77,6 +83,30 @@ def check_expectation(draft: Draft, actual: int, type_slug: str) -> None:
     if expected is None and actual and not draft.overwrite:
         hint = "Save with overwrite=True to replace it (its history is kept), or under another name."
         raise DocumentExists(f"{place} exists already.", hint=hint, name=draft.name, revision=actual)
+
+
+def check_version(draft: Draft, current: SchemaVersion, *, inline: int | None = None) -> None:
+    """Refuse `draft` where its document was saved with the newer schema `current` of the same type.
+
+    `inline`: it is a block inside the document that has this version in `draft`, and `current` in the document.
+    """
+    slug, number = (draft.type_slug, draft.schema_version) if inline is None else (current.type_slug, inline)
+    if slug == current.type_slug and number < current.number:
+        place, package = f"{draft.workspace}/{draft.name}", current.package
+        message = (
+            f"{place} was saved with schema version {current.number} of {slug!r} by package {package} "
+            f"{current.package_version or '(version unknown)'}; saving it with version {number} "
+            "would lose what only the newer one knows."
+        )
+        raise DocumentIsNewer(
+            message,
+            hint=f"Upgrade {package}, or save under another name.",
+            name=draft.name,
+            schema_version=number,
+            newer=current.number,
+            package=package,
+            package_version=current.package_version,
+        )
 
 
 def revision_conflict(workspace: str, name: str, expected: int, actual: int) -> RevisionConflict:
@@ -130,3 +160,17 @@ def duplicate_type(slug: str, first: str, second: str) -> DuplicateBlockType:
     """A slug belongs to the package that registered it first."""
     message = f"Block type {slug!r} belongs to package {first}; {second} may not register it."
     return DuplicateBlockType(message, hint=f"Choose another slug in {second}.", slug=slug, owners=(first, second))
+
+
+def incompatible_schema(verdict: "Verdict") -> IncompatibleSchema:
+    """A new schema breaks the rule of its type."""
+    report, slug = verdict.report, verdict.slug
+    found = "".join(
+        f"\n  {item.path} ({item.rule}, against version {item.version}): {item.sentence}" for item in report.breaking
+    )
+    message = f"The new schema of {slug!r} breaks its rule {report.mode} ({report.policy}):{found}"
+    hint = (
+        "\nChange the class so that both are read, or give it a @migration. Or give the old documents up: register it "
+        "with force (`typecase registry register --package NAME --force`)."
+    )
+    return IncompatibleSchema(message, hint=hint, slug=slug, differences=report.breaking, verdict=verdict)

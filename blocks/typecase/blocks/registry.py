@@ -10,6 +10,7 @@ from typecase.blocks.stored import UNSET
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from typecase.blocks.compatibility import Mode, Policy
     from typecase.blocks.records import (
         Change,
         Dependent,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         Workspace,
     )
     from typecase.blocks.stored import Tree, Unset
+    from typecase.blocks.verdicts import CompatibilityRule, Verdict
 
 
 class Documents(ABC):
@@ -102,11 +104,17 @@ class Types(ABC):
     """Block types and their schema versions."""
 
     @abstractmethod
-    def register(self, definition: TypeDefinition) -> SchemaVersion:
+    def register(self, definition: TypeDefinition, *, force: bool = False) -> SchemaVersion:
         """Store a block type if it is new and its schema if it is new. Idempotent, safe from many processes.
 
-        Raises `DuplicateBlockType` when another package registered the slug first.
+        A new schema is checked against earlier versions under the type's rule; `force` takes it all the same, and
+        later versions are compared from there on.
+        Raises `DuplicateBlockType` when another package registered the slug first, `IncompatibleSchema`.
         """
+
+    @abstractmethod
+    def check(self, definition: TypeDefinition) -> Verdict:
+        """Say what `register` would do, and write nothing. Raises `DuplicateBlockType`."""
 
     @abstractmethod
     def list(self) -> tuple[TypeRecord, ...]:
@@ -119,6 +127,31 @@ class Types(ABC):
     @abstractmethod
     def version(self, slug: str, number: int) -> SchemaVersion:
         """Return one schema version. Raises `TypeNotRegistered`."""
+
+    @abstractmethod
+    def versions(self, slug: str) -> tuple[SchemaVersion, ...]:
+        """Return all schema versions of a type, oldest first. Raises `TypeNotRegistered`."""
+
+    @abstractmethod
+    def compatibility(self, slug: str | None = None) -> CompatibilityRule:
+        """Return the rule that holds for a type; None = for types without one of their own.
+
+        Raises `TypeNotRegistered`.
+        """
+
+    @abstractmethod
+    def set_compatibility(
+        self,
+        mode: Mode | str | Unset | None = UNSET,
+        policy: Policy | str | Unset | None = UNSET,
+        *,
+        slug: str | None = None,
+    ) -> CompatibilityRule:
+        """Change the rule of a type, or that of all types without one of their own; return what holds now.
+
+        None = inherit again: a type from all types, these from `backward-transitive` and `lenient`.
+        Raises `TypeNotRegistered`, `SettingsError` (no such mode or policy).
+        """
 
 
 class Workspaces(ABC):

@@ -16,6 +16,7 @@ from typecase.blocks.block_type import kinds_of, type_of
 from typecase.blocks.catalog import CATALOG, LOCAL
 from typecase.blocks.errors import InvalidBlockType
 from typecase.blocks.fields import FORM_KEY
+from typecase.blocks.migrations import migrations_of
 from typecase.blocks.records import SchemaVersion, TypeDefinition
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def definition_of(cls: "type[Block]") -> TypeDefinition:
         form=form,
         secret_paths=paths,
         digest=digest(schema, paths, kinds),
+        migrates_through=max((step.from_version for step in migrations_of(cls, block_type.slug, 1)), default=0),
     )
 
 

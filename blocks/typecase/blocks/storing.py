@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from typecase.blocks.block_type import asked_for, type_of
 from typecase.blocks.catalog import CATALOG
 from typecase.blocks.dumping import Dump, origin_of
-from typecase.blocks.errors import DocumentNotFound, KindMismatch, WrongRegistry
+from typecase.blocks.errors import CatalogError, DocumentNotFound, KindMismatch, WrongRegistry
 from typecase.blocks.loading import Loading
 from typecase.blocks.registries import current_registry, current_workspace
 from typecase.blocks.sanitizing import forgetful
@@ -31,7 +31,7 @@ def load(cls: type[B], name: str, *, workspace: str | None, revision: int | None
     tree = registry.load(plain, workspace=workspace or current_workspace(), revision=revision)
     if slug:
         _expect_type(name, slug, tree.root.type_slug)
-    return Loading(tree, registry.url).root(cls)  # type: ignore[return-value] # `root` refuses anything but a `cls`
+    return Loading(tree, registry).root(cls)  # type: ignore[return-value] # `root` refuses anything but a `cls`
 
 
 @forgetful
@@ -43,7 +43,7 @@ def save(
     workspace = workspace or current_workspace()
     own_type = type_of(type(block))
     slug, _, name = name.rpartition("/")
-    if slug:
+    if slug and slug not in own_type.aliases:
         _expect_type(f"{slug}/{name}", slug, own_type.slug)
 
     from typecase.blocks.records import Draft
@@ -65,6 +65,7 @@ def save(
             schema_version=version,
             data=Dump(block, version_of).document(),
             author=author(),
+            former_slugs=own_type.aliases,
             **options,
         )
     )
@@ -98,7 +99,7 @@ def reload(cls: type[B], origin: Origin) -> B:
         message = f"{origin.workspace}/{origin.name} arrived by reference, but this process's registry lacks it."
         hint = "Give this process the TYPECASE_URL of the process that sent it."
         raise WrongRegistry(message, hint=hint, name=origin.name, workspace=origin.workspace) from None
-    return Loading(tree, registry.url).root(cls)  # type: ignore[return-value] # `root` refuses anything but a `cls`
+    return Loading(tree, registry).root(cls)  # type: ignore[return-value] # `root` refuses anything but a `cls`
 
 
 async def in_thread(body: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:
@@ -133,9 +134,16 @@ def parsed(text: str | bytes | bytearray) -> Any:
 
 
 def _expect_type(name: str, wanted: str, actual: str) -> None:
-    if wanted != actual:
+    if wanted != actual and not _is_alias(wanted, actual):
         hint = f"Load it as {actual}/{name.rpartition('/')[2]}."
         raise KindMismatch(f"{name.rpartition('/')[2]} is a {actual} block, not a {wanted}.", hint=hint)
+
+
+def _is_alias(wanted: str, actual: str) -> bool:
+    try:
+        return CATALOG.get(wanted) is CATALOG.get(actual)
+    except CatalogError:
+        return False
 
 
 def _expect_class(name: str, cls: "type[Block]", slug: str) -> None:

@@ -1,14 +1,16 @@
 """Saved blocks in a SQL registry: written, shown without secrets, renamed, deleted, compared."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection, delete, select, update
 
 from typecase.blocks import refusals
 from typecase.blocks.documents import compare_documents, mask_document
+from typecase.blocks.documents.masking import Schema
 from typecase.blocks.names import validate_name
 from typecase.blocks.records import Change, Dependent, Document, DocumentFilter, Draft, Page, Revision
 from typecase.blocks.registry import Documents
@@ -157,7 +159,14 @@ class SqlDocuments(Documents):
             schema_of = partial(self._types.schema, connection)
             schemas = [schema_of(side.type_slug, side.schema_version).schema for side in sides]
             old, new = (self._read(connection, document, side) for side in sides)
-            return compare_documents(old, new, schema_before=schemas[0], schema_after=schemas[1], schema_of=schema_of)
+            return compare_documents(
+                old,
+                new,
+                schema_before=schemas[0],
+                schema_after=schemas[1],
+                schema_of=schema_of,
+                newest=self._newest(connection, document),
+            )
 
         return self._store.read(work)
 
@@ -176,16 +185,23 @@ class SqlDocuments(Documents):
         document = find_document(connection, name, find_chain(connection, workspace))
         found = find_revision(connection, document, revision)
         schema_of = partial(self._types.schema, connection)
-        schema = schema_of(found.type_slug, found.schema_version).schema
+        schemas = [schema_of(found.type_slug, found.schema_version).schema, *self._newest(connection, document)]
         return document_record(
             document,
             tags=read_tags(connection, [document.id]).get(document.id, ()),
             revision=found,
-            data=mask_document(self._read(connection, document, found), schema, schema_of=schema_of),
+            data=mask_document(self._read(connection, document, found), *schemas, schema_of=schema_of),
         )
 
     def _saving(self, connection: Connection) -> Saving:
         return Saving(connection, self._keys, self._types)
+
+    def _newest(self, connection: Connection, document: AnyRow) -> Sequence[Schema]:
+        """Return the newest schema of each type that the document was saved as: what one calls a secret stays one."""
+        slugs = connection.scalars(
+            select(revisions.c.type_slug).where(revisions.c.document_id == document.id).distinct()
+        ).all()
+        return [self._types.schema(connection, slug, None).schema for slug in slugs]
 
     def _read(self, connection: Connection, document: AnyRow, revision: AnyRow) -> Any:
         """Decrypt a revision and show its references by name."""

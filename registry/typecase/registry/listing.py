@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, func, or_, select
 
 from typecase.blocks.errors import InvalidCursor
 from typecase.blocks.paging import limited, read_cursor, write_cursor
@@ -59,7 +59,7 @@ def document_record(
         id=row.id,
         workspace=row.workspace,
         name=row.name,
-        type_slug=row.type_slug,
+        type_slug=row.type_slug if revision is None else revision.type_slug,
         kinds=tuple(row.kinds),
         revision=row.revision if revision is None else revision.number,
         schema_version=row.schema_version if revision is None else revision.schema_version,
@@ -87,11 +87,19 @@ def _revision_record(document: AnyRow, row: AnyRow) -> Revision:
     )
 
 
+def _select_used_types() -> AnySelect:
+    """Select the types that have documents, from one entry of the index to the next: few of many registered ones."""
+    used = select(func.min(documents.c.type_slug).label("slug")).cte("used", recursive=True)
+    following = select(func.min(documents.c.type_slug)).where(documents.c.type_slug > used.c.slug)
+    used = used.union_all(select(following.correlate(used).scalar_subquery()).where(used.c.slug.is_not(None)))
+    return select(block_types.c.slug, block_types.c.kinds).join(used, used.c.slug == block_types.c.slug)
+
+
 def _restrict(connection: Connection, query: AnySelect, where: DocumentFilter) -> AnySelect:
     if where.type_slug:
         query = query.where(documents.c.type_slug == where.type_slug)
     if where.kind:
-        types = connection.execute(select(block_types.c.slug, block_types.c.kinds))
+        types = connection.execute(_select_used_types())
         query = query.where(documents.c.type_slug.in_([row.slug for row in types if where.kind in row.kinds]))
     if where.tag:
         tagged = select(document_tags.c.document_id).where(document_tags.c.tag == where.tag)

@@ -7,14 +7,14 @@ from typecase.blocks.stored import StoredBlock, Tree
 from typecase.registry.envelope import open_sealed, revision_context
 
 #: The newest migration in `migrations/versions`.
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 VERSION_TABLE: Final = "typecase_version"
 READ_VERSION: Final = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608 - a constant
 
 #: How far a name is looked up through parent workspaces.
 DEPTH: Final = 32
 
-_COLUMNS: Final = """d.id, w.name, d.name, d.type_slug, r.number, r.schema_version, t.package,
+_COLUMNS: Final = """d.id, w.name, d.name, r.type_slug, r.number, r.schema_version, t.package,
        r.payload, w.id, r.key_id"""
 
 #: One document by workspace and name; parameters: name, revision or NULL, workspace.
@@ -23,7 +23,7 @@ SELECT {_COLUMNS}
 FROM workspaces w
 JOIN documents d ON d.workspace_id = w.id AND d.name = ?
 JOIN revisions r ON r.document_id = d.id AND r.number = coalesce(?, d.revision)
-JOIN block_types t ON t.slug = d.type_slug
+JOIN block_types t ON t.slug = r.type_slug
 WHERE w.name = ?"""  # noqa: S608 - only constants are put in
 
 #: One document by id; parameters: revision or NULL, id.
@@ -32,7 +32,7 @@ SELECT {_COLUMNS}
 FROM documents d
 JOIN workspaces w ON w.id = d.workspace_id
 JOIN revisions r ON r.document_id = d.id AND r.number = coalesce(?, d.revision)
-JOIN block_types t ON t.slug = d.type_slug
+JOIN block_types t ON t.slug = r.type_slug
 WHERE d.id = ?"""  # noqa: S608 - only constants are put in
 
 #: All that a revision refers to, at any depth; parameters: document id, revision.
@@ -50,7 +50,7 @@ FROM tree
 JOIN documents d ON d.id = tree.id
 JOIN workspaces w ON w.id = d.workspace_id
 JOIN revisions r ON r.document_id = d.id AND r.number = d.revision
-JOIN block_types t ON t.slug = d.type_slug"""  # noqa: S608 - only constants are put in
+JOIN block_types t ON t.slug = r.type_slug"""  # noqa: S608 - only constants are put in
 
 #: One wrapped data key; parameter: its id.
 KEY: Final = "SELECT id, workspace_id, generation, root_key, wrapped FROM data_keys WHERE id = ?"
@@ -69,7 +69,7 @@ FROM tree
 JOIN documents d ON d.id = tree.id
 JOIN workspaces w ON w.id = d.workspace_id
 JOIN revisions r ON r.document_id = tree.id AND r.number = tree.number
-JOIN block_types t ON t.slug = d.type_slug
+JOIN block_types t ON t.slug = r.type_slug
 JOIN data_keys k ON k.id = r.key_id"""  # noqa: S608 - only constants are put in
 
 #: A document, found through parent workspaces, with all that it refers to; parameters: workspace, name, revision.

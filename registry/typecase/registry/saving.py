@@ -11,7 +11,14 @@ from uuid import uuid4
 from sqlalchemy import Connection, delete, insert, update
 
 from typecase.blocks import refusals
-from typecase.blocks.documents import find_references, pin_inline, replace_references, validate_document
+from typecase.blocks.documents import (
+    find_inline,
+    find_newer_inline,
+    find_references,
+    pin_inline,
+    replace_references,
+    validate_document,
+)
 from typecase.blocks.errors import InvalidDocument
 from typecase.blocks.names import validate_name
 from typecase.blocks.records import Draft, Revision
@@ -45,6 +52,8 @@ class Saving:
         actual, slug = (0, "") if current is None else (current.revision, current.type_slug)
         refusals.check_expectation(draft, actual, slug)
         schema_of = partial(self.types.schema, self.connection)
+        if current is not None:
+            self._refuse_older(draft, find_revision(self.connection, current, None), chain[0])
         data = pin_inline(draft.data, schema_of)
         validate_document(data, schema_of(draft.type_slug, draft.schema_version).schema, schema_of=schema_of)
         return self._write(draft, data, current=current, chain=chain)
@@ -66,11 +75,21 @@ class Saving:
             overwrite=True,
             expected_revision=expected_revision,
             author=author,
+            former_slugs=(current.type_slug,),
         )
         refusals.check_expectation(draft, current.revision, current.type_slug)
         schema_of = partial(self.types.schema, self.connection)
         validate_document(draft.data, schema_of(draft.type_slug, draft.schema_version).schema, schema_of=schema_of)
         return self._write(draft, draft.data, current=current, chain=chain, restored_from=revision)
+
+    def _refuse_older(self, draft: Draft, newest: AnyRow, place: Place) -> None:
+        """Refuse `draft` where the document, or a block inside it, was saved with a newer schema."""
+        schema_of = partial(self.types.schema, self.connection)
+        refusals.check_version(draft, schema_of(newest.type_slug, newest.schema_version))
+        if any(find_inline(draft.data)):
+            stored = json.loads(open_payload(self.connection, self.keys, newest, workspace_id=place.id))
+            for slug, inline, newer in find_newer_inline(stored, draft.data):
+                refusals.check_version(draft, schema_of(slug, newer), inline=inline)
 
     def _write(
         self,
@@ -170,7 +189,9 @@ def _write_document(
         )
     else:
         connection.execute(
-            update(documents).where(documents.c.id == document_id).values(revision=number, updated_at=now, **given)
+            update(documents)
+            .where(documents.c.id == document_id)
+            .values(type_slug=draft.type_slug, revision=number, updated_at=now, **given)
         )
     if draft.tags is not UNSET:
         write_tags(connection, document_id, draft.tags)

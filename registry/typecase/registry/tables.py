@@ -5,6 +5,7 @@ from typing import Any, Final, TypeAlias
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -31,6 +33,7 @@ __all__ = [
     "AnyRow",
     "AnySelect",
     "block_types",
+    "compatibility_rules",
     "data_keys",
     "document_tags",
     "documents",
@@ -125,7 +128,17 @@ schema_versions = Table(
     Column("package", Text, nullable=False),
     Column("package_version", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("forced", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("type_slug", "digest"),
+)
+
+# `scope` is a slug, or empty for all types without a rule of their own; NULL = inherited.
+compatibility_rules = Table(
+    "compatibility_rules",
+    metadata,
+    Column("scope", Name, primary_key=True),
+    Column("mode", Text),
+    Column("policy", Text),
 )
 
 documents = Table(

@@ -1,7 +1,7 @@
 """The difference between two revisions, field by field, without secret values."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from typecase.blocks.documents.masking import Node, Schema, SchemaOf, mask_value
@@ -17,9 +17,14 @@ def compare_documents(
     schema_before: Schema,
     schema_after: Schema,
     schema_of: SchemaOf,
+    newest: Iterable[Schema] = (),
 ) -> tuple[Change, ...]:
-    """Return the changes from `before` to `after` by dotted path; of a secret only that it changed."""
-    nodes = [Node([(schema_before, schema_before)], schema_of), Node([(schema_after, schema_after)], schema_of)]
+    """Return the changes from `before` to `after` by dotted path; of a secret only that it changed.
+
+    A secret is what either schema says is one, or one of `newest`.
+    """
+    more = [(schema, schema) for schema in newest]
+    nodes = [Node([(schema, schema), *more], schema_of) for schema in (schema_before, schema_after)]
     return tuple(_compare("", before, after, nodes))
 
 

@@ -29,8 +29,9 @@ class Node:
     def entered(self, value: Any) -> "Node":
         """Return the node to use inside `value`: that of its own type for an inline block."""
         if isinstance(value, Mapping) and TYPE in value and not self.secret:
-            schema = self._schema_of(value[TYPE], value.get(VERSION)).schema
-            return Node([(schema, schema)], self._schema_of)
+            versions = dict.fromkeys((value.get(VERSION), None))
+            schemas = [self._schema_of(value[TYPE], version).schema for version in versions]
+            return Node([(schema, schema) for schema in schemas], self._schema_of)
         return self
 
     def below(self, step: str) -> "Node":
@@ -40,9 +41,12 @@ class Node:
         )
 
 
-def mask_document(data: Mapping[str, Any], schema: Schema, *, schema_of: SchemaOf) -> dict[str, Any]:
-    """Return `data` with each secret as `{"$secret": {"set": true, "source": "literal"}}`; null stays null."""
-    masked: dict[str, Any] = mask_value(data, Node([(schema, schema)], schema_of))
+def mask_document(data: Mapping[str, Any], *schemas: Schema, schema_of: SchemaOf) -> dict[str, Any]:
+    """Return `data` with each secret as `{"$secret": {"set": true, "source": "literal"}}`; null stays null.
+
+    What any of `schemas` calls a secret is one: that of the revision, and the newest, which may know better.
+    """
+    masked: dict[str, Any] = mask_value(data, Node([(schema, schema) for schema in schemas], schema_of))
     return masked
 
 

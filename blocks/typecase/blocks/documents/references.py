@@ -38,6 +38,15 @@ def find_inline(data: Any, path: str = "") -> Iterator[tuple[str, str, int | Non
         yield from find_inline(item, f"{path}/{_escape(step)}")
 
 
+def find_newer_inline(stored: Any, data: Any) -> Iterator[tuple[str, int, int]]:
+    """Yield (slug, version, version in `stored`) of inline blocks of `data` that stand there in a newer version."""
+    known = {(path, slug): version for path, slug, version, _ in find_inline(stored)}
+    for path, slug, version, _ in find_inline(data):
+        newer = known.get((path, slug))
+        if newer is not None and version is not None and version < newer:
+            yield slug, version, newer
+
+
 def pin_inline(data: Any, version_of: Callable[[str, int | None], SchemaVersion]) -> Any:
     """Return `data` with the newest schema version written into each inline block that names none."""
     if isinstance(data, Mapping):

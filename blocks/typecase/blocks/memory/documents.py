@@ -1,7 +1,7 @@
 """Documents in memory."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -9,17 +9,19 @@ from uuid import uuid4
 from typecase.blocks import refusals
 from typecase.blocks.documents import (
     compare_documents,
+    find_newer_inline,
     find_references,
     mask_document,
     pin_inline,
     replace_references,
     validate_document,
 )
+from typecase.blocks.documents.masking import Schema
 from typecase.blocks.memory.references import find_dependents, refuse_cycle, resolve_reference, show_reference
 from typecase.blocks.memory.state import State, StoredDocument, StoredRevision, now
 from typecase.blocks.names import validate_name
 from typecase.blocks.paging import limited, read_cursor, read_number_cursor, write_cursor
-from typecase.blocks.records import Change, Dependent, Document, DocumentFilter, Draft, Page, Revision
+from typecase.blocks.records import Change, Dependent, Document, DocumentFilter, Draft, Page, Revision, SchemaVersion
 from typecase.blocks.registry import Documents
 from typecase.blocks.stored import UNSET, Unset
 
@@ -40,6 +42,11 @@ class MemoryDocuments(Documents):
             document = self._state.own(draft.name, workspace.id)
             actual = len(document.revisions) if document else 0
             refusals.check_expectation(draft, actual, document.type_slug if document else draft.type_slug)
+            if document is not None:
+                newest = document.revisions[-1]
+                refusals.check_version(draft, self._state.version(newest.type_slug, newest.schema_version))
+                for slug, inline, newer in find_newer_inline(json.loads(newest.text), draft.data):
+                    refusals.check_version(draft, self._state.version(slug, newer), inline=inline)
             data = pin_inline(draft.data, self._state.version)
             validate_document(data, version.schema, schema_of=self._state.version)
             document_id = document.id if document else uuid4().hex
@@ -51,15 +58,15 @@ class MemoryDocuments(Documents):
                 document = StoredDocument(document_id, workspace.id, draft.name, draft.type_slug, now(), now())
                 self._state.documents[document_id] = document
             self._describe(document, draft.description, draft.tags, draft.owner, draft.expires_at)
-            return self._append(document, version.number, data, draft.author, None)
+            return self._append(document, version, data, draft.author, None)
 
     def get(self, name: str, *, workspace: str, revision: int | None = None) -> Document:
         """See `Documents.get`."""
         with self._state.lock:
             document = self._state.find(name, self._state.chain(workspace))
             stored = document.revision(revision)
-            version = self._state.version(document.type_slug, stored.schema_version)
-            data = mask_document(json.loads(stored.text), version.schema, schema_of=self._state.version)
+            schemas = [self._state.version(stored.type_slug, stored.schema_version).schema, *self._newest(document)]
+            data = mask_document(json.loads(stored.text), *schemas, schema_of=self._state.version)
             place = self._state.workspace_by_id(document.workspace_id).name
             data = replace_references(data, lambda _, target: show_reference(self._state, target, place))
             return self._record(document, stored, data)
@@ -146,13 +153,14 @@ class MemoryDocuments(Documents):
                 replace_references(json.loads(side.text), lambda _, target: show_reference(self._state, target, place))
                 for side in sides
             ]
-            schemas = [self._state.version(document.type_slug, side.schema_version).schema for side in sides]
+            schemas = [self._state.version(side.type_slug, side.schema_version).schema for side in sides]
             return compare_documents(
                 shown[0],
                 shown[1],
                 schema_before=schemas[0],
                 schema_after=schemas[1],
                 schema_of=self._state.version,
+                newest=self._newest(document),
             )
 
     def restore(
@@ -168,20 +176,28 @@ class MemoryDocuments(Documents):
             for path, target in find_references(data):
                 if target["id"] not in self._state.documents:
                     raise refusals.reference_not_found(path, target["id"])
-            version = self._state.version(document.type_slug, old.schema_version)
+            version = self._state.version(old.type_slug, old.schema_version)
             validate_document(data, version.schema, schema_of=self._state.version)
             refuse_cycle(self._state, document.id, name, data)
-            return self._append(document, version.number, data, author, revision)
+            return self._append(document, version, data, author, revision)
 
     def _local(self, name: str, workspace: str) -> StoredDocument:
         return self._state.find(name, [self._state.workspace(workspace)])
 
+    def _newest(self, document: StoredDocument) -> Sequence[Schema]:
+        """Return the newest schema of each type that the document was saved as: what one calls a secret stays one."""
+        slugs = {document.type_slug, *(item.type_slug for item in document.revisions)}
+        return [self._state.version(slug, None).schema for slug in sorted(slugs)]
+
     def _append(
-        self, document: StoredDocument, version: int, data: Any, author: str, restored_from: int | None
+        self, document: StoredDocument, version: SchemaVersion, data: Any, author: str, restored_from: int | None
     ) -> Revision:
         number = len(document.revisions) + 1
         text = json.dumps(data).encode()
-        document.revisions.append(StoredRevision(number, version, author, restored_from, now(), text))
+        document.type_slug = version.type_slug
+        document.revisions.append(
+            StoredRevision(number, version.type_slug, version.number, author, restored_from, now(), text)
+        )
         document.updated_at = now()
         return self._revision(document, document.revisions[-1])
 
@@ -223,7 +239,7 @@ class MemoryDocuments(Documents):
             id=document.id,
             workspace=self._state.workspace_by_id(document.workspace_id).name,
             name=document.name,
-            type_slug=document.type_slug,
+            type_slug=revision.type_slug,
             kinds=self._state.types[document.type_slug].kinds,
             revision=revision.number,
             schema_version=revision.schema_version,
@@ -242,7 +258,7 @@ class MemoryDocuments(Documents):
             workspace=self._state.workspace_by_id(document.workspace_id).name,
             name=document.name,
             number=revision.number,
-            type_slug=document.type_slug,
+            type_slug=revision.type_slug,
             schema_version=revision.schema_version,
             author=revision.author,
             restored_from=revision.restored_from,

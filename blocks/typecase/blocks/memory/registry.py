@@ -1,17 +1,17 @@
-"""The memory registry itself, its workspaces and its types."""
+"""The memory registry itself and its workspaces."""
 
 from dataclasses import replace
 from typing import Self
 from uuid import uuid4
 
 from typecase.blocks import refusals
-from typecase.blocks.catalog import LOCAL
 from typecase.blocks.memory.documents import MemoryDocuments
 from typecase.blocks.memory.references import references_of
 from typecase.blocks.memory.state import State, StoredDocument, now
+from typecase.blocks.memory.types import MemoryTypes
 from typecase.blocks.names import validate_name
-from typecase.blocks.records import KeyStatus, SchemaVersion, TypeDefinition, TypeRecord, Workspace
-from typecase.blocks.registry import Registry, Types, Workspaces
+from typecase.blocks.records import KeyStatus, Workspace
+from typecase.blocks.registry import Registry, Workspaces
 from typecase.blocks.stored import UNSET, StoredBlock, Tree, Unset
 
 
@@ -70,72 +70,12 @@ class MemoryRegistry(Registry):
             document_id=document.id,
             workspace=self._state.workspace_by_id(document.workspace_id).name,
             name=document.name,
-            type_slug=document.type_slug,
+            type_slug=revision.type_slug,
             revision=revision.number,
             schema_version=revision.schema_version,
-            package=self._state.types[document.type_slug].package,
+            package=self._state.types[revision.type_slug].package,
             data=revision.text,
         )
-
-
-class MemoryTypes(Types):
-    """Block types in memory."""
-
-    def __init__(self, state: State) -> None:
-        """Work on `state`."""
-        self._state = state
-
-    def register(self, definition: TypeDefinition) -> SchemaVersion:
-        """See `Types.register`."""
-        with self._state.lock:
-            known = self._state.types.get(definition.slug)
-            if known is not None and known.package not in (definition.package, LOCAL):
-                raise refusals.duplicate_type(definition.slug, known.package, definition.package)
-            versions = self._state.versions.setdefault(definition.slug, [])
-            version = next((item for item in versions if item.digest == definition.digest), None)
-            if version is None:
-                version = SchemaVersion(
-                    type_slug=definition.slug,
-                    number=len(versions) + 1,
-                    digest=definition.digest,
-                    schema=definition.schema,
-                    secret_paths=definition.secret_paths,
-                    kinds=definition.kinds,
-                    package=definition.package,
-                    package_version=definition.package_version,
-                    created_at=now(),
-                )
-                versions.append(version)
-            if known is None or version.number == len(versions):
-                self._state.types[definition.slug] = TypeRecord(
-                    slug=definition.slug,
-                    title=definition.title,
-                    description=definition.description,
-                    icon=definition.icon,
-                    docs=definition.docs,
-                    kinds=definition.kinds,
-                    package=definition.package,
-                    version=len(versions),
-                    form=definition.form,
-                )
-            return version
-
-    def list(self) -> tuple[TypeRecord, ...]:
-        """See `Types.list`."""
-        with self._state.lock:
-            return tuple(self._state.types[slug] for slug in sorted(self._state.types))
-
-    def get(self, slug: str) -> TypeRecord:
-        """See `Types.get`."""
-        with self._state.lock:
-            if slug not in self._state.types:
-                raise refusals.type_not_registered(slug, None, self._state.types)
-            return self._state.types[slug]
-
-    def version(self, slug: str, number: int) -> SchemaVersion:
-        """See `Types.version`."""
-        with self._state.lock:
-            return self._state.version(slug, number)
 
 
 class MemoryWorkspaces(Workspaces):

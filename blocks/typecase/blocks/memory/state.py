@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from threading import RLock
 
 from typecase.blocks import refusals
+from typecase.blocks.compatibility import Mode, Policy
 from typecase.blocks.records import SchemaVersion, TypeRecord, Workspace
 
 
@@ -13,6 +14,7 @@ class StoredRevision:
     """One revision; `text` is JSON with secrets in clear, which is why it stays in memory and out of `repr`."""
 
     number: int
+    type_slug: str
     schema_version: int
     author: str
     restored_from: int | None
@@ -54,6 +56,8 @@ class State:
     types: dict[str, TypeRecord] = field(default_factory=dict)
     versions: dict[str, list[SchemaVersion]] = field(default_factory=dict)
     documents: dict[str, StoredDocument] = field(default_factory=dict)
+    #: The rule set for a slug, None = for all types: mode and policy, None = inherited.
+    rules: dict[str | None, tuple[Mode | None, Policy | None]] = field(default_factory=dict)
 
     def workspace(self, name: str) -> Workspace:
         """Return a workspace by name. Raises `WorkspaceNotFound`."""

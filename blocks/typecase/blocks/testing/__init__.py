@@ -21,14 +21,40 @@ if pytest is None:
 pytest.register_assert_rewrite(
     *(
         f"{__name__}.{module}"
-        for module in ("block", "documents", "history", "keys", "references", "registry", "secret_store")
+        for module in (
+            "block",
+            "documents",
+            "evolution",
+            "history",
+            "keys",
+            "migrations",
+            "references",
+            "registry",
+            "secret_store",
+        )
     )
 )
 
 from typecase.blocks.testing.block import BlockContract  # noqa: E402 - see above
 from typecase.blocks.testing.fixtures import memory_registry  # noqa: E402 - see above
 from typecase.blocks.testing.keys import KeyProviderContract  # noqa: E402 - see above
+from typecase.blocks.testing.migrations import (  # noqa: E402 - see above
+    MigrationContract,
+    assert_migrations,
+    load_versions,
+    write_version,
+)
 from typecase.blocks.testing.registry import RegistryContract  # noqa: E402 - see above
 from typecase.blocks.testing.secret_store import SecretStoreContract  # noqa: E402 - see above
 
-__all__ = ["BlockContract", "KeyProviderContract", "RegistryContract", "SecretStoreContract", "memory_registry"]
+__all__ = [
+    "BlockContract",
+    "KeyProviderContract",
+    "MigrationContract",
+    "RegistryContract",
+    "SecretStoreContract",
+    "assert_migrations",
+    "load_versions",
+    "memory_registry",
+    "write_version",
+]

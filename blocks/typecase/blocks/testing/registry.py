@@ -22,7 +22,9 @@ from typecase.blocks.errors import (
 )
 from typecase.blocks.registry import Registry
 from typecase.blocks.schema import definition_of
+from typecase.blocks.testing.compatibility import CompatibilityContract
 from typecase.blocks.testing.documents import DocumentContract
+from typecase.blocks.testing.evolution import EvolutionContract
 from typecase.blocks.testing.history import HistoryContract
 from typecase.blocks.testing.references import ReferenceContract
 from typecase.blocks.testing.samples import LOGIN, SECRET, Login, login, pipeline, refer
@@ -249,6 +251,13 @@ class LoadContract:
 
 
 class RegistryContract(
-    TypeContract, WorkspaceContract, LoadContract, DocumentContract, HistoryContract, ReferenceContract
+    TypeContract,
+    CompatibilityContract,
+    WorkspaceContract,
+    LoadContract,
+    DocumentContract,
+    HistoryContract,
+    ReferenceContract,
+    EvolutionContract,
 ):
     """Subclass it and give the fixture `registry`: an empty registry that is ready to be written to."""

@@ -28,8 +28,9 @@ class ExitCode(IntEnum):
     SEALED = 6, "The root key is missing or wrong, or a ciphertext is damaged. Nothing was written."
     UNREACHABLE = 7, "The registry, or the system behind a block, did not answer or refused the operation."
     FORBIDDEN = 8, "The registry, or the system behind a block, refused the credentials."
-    CHECK_FAILED = 9, "`blocks check` found an error, or the document has expired."
+    CHECK_FAILED = 9, "`blocks check` found an error, the document has expired, or `blocks upgrade` left one behind."
     ENVIRONMENT = 10, "A package is missing, broken, too old or too new, or cannot do that."
+    INCOMPATIBLE = 11, "A schema breaks the compatibility rule of its type, or a registered type is declared no more."
     INTERRUPTED = 130, "Ctrl-C, or the end of the input at a question."
     BROKEN_PIPE = 141, "The reader of the output went away (`| head`). Nothing is printed."
 
@@ -68,6 +69,7 @@ _TABLE: Final[tuple[tuple[ExitCode, tuple[str, ...]], ...]] = (
         (
             "DocumentExists",
             "DocumentInUse",
+            "DocumentIsNewer",
             "DuplicateBlockType",
             "ObjectConflict",
             "RevisionConflict",
@@ -75,6 +77,7 @@ _TABLE: Final[tuple[tuple[ExitCode, tuple[str, ...]], ...]] = (
             "WorkspaceInUse",
         ),
     ),
+    (ExitCode.INCOMPATIBLE, ("IncompatibleSchema",)),
     (ExitCode.SEALED, ("DecryptionFailed", "KeyUnavailable", "RegistrySealed")),
     (ExitCode.FORBIDDEN, ("AuthenticationFailed", "PermissionDenied")),
     (ExitCode.UNREACHABLE, ("OperationFailed", "RegistryUnreachable")),

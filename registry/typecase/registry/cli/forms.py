@@ -82,7 +82,7 @@ class Builder:
         assert form.cls is not None  # noqa: S101 - for the type checker; callers ask first
         resolved = self.resolve(form.place, data)
         root = StoredBlock("", self._workspace, form.slug, form.slug, 0, 0, "", b"")
-        context = Loading(Tree(root, self._referenced), self._registry.url)
+        context = Loading(Tree(root, self._referenced), self._registry)
         problem: InvalidBlock
         try:
             block: Block = form.cls.__pydantic_validator__.validate_json(_dump(resolved), by_name=True, context=context)

@@ -6,15 +6,19 @@ from typing import Annotated, Any
 import typer
 
 from typecase.registry.cli.blocks import app as blocks
+from typecase.registry.cli.checking import check
 from typecase.registry.cli.failures import Program
 from typecase.registry.cli.history import add as add_history
 from typecase.registry.cli.info import info
 from typecase.registry.cli.keys import app as keys
 from typecase.registry.cli.packages import new_package
+from typecase.registry.cli.registering import app as registering
 from typecase.registry.cli.session import Session, command, shared_options
 from typecase.registry.cli.setup import init
 from typecase.registry.cli.stubs import stubs
 from typecase.registry.cli.types import app as types
+from typecase.registry.cli.upgrading import add as add_upgrading
+from typecase.registry.cli.versions import add as add_versions
 from typecase.registry.cli.workspaces import app as workspaces
 from typecase.registry.cli.writing import add as add_writing
 
@@ -67,6 +71,7 @@ def _demo(
     demo.run(keep=keep)
 
 
+command(app, "check")(check)
 command(app, "demo")(_demo)
 command(app, "info")(info)
 command(app, "init")(init)
@@ -76,8 +81,11 @@ app.add_typer(types, name="types")
 app.add_typer(blocks, name="blocks")
 app.add_typer(workspaces, name="workspaces")
 app.add_typer(keys, name="keys")
+app.add_typer(registering, name="registry")
+add_versions(types)
 add_writing(blocks)
 add_history(blocks)
+add_upgrading(blocks)
 
 
 def main() -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from typecase.registry.cli.completion import complete_workspaces
-from typecase.registry.cli.errors import UsageFault
 from typecase.registry.cli.exit_codes import ExitCode
 from typecase.registry.cli.session import Session
 from typecase.registry.cli.terminal import warn
@@ -35,6 +34,7 @@ def stubs(
 ) -> None:
     """Write typing stubs: editors and type checkers then know what `Block.load("prod-db")` returns."""
     from typecase.registry.cli.addresses import is_absent
+    from typecase.registry.cli.errors import UsageFault
     from typecase.registry.stubs import Stubs, read_names, write_stubs
 
     if is_absent(session.settings):
