@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from typecase.blocks import storing
-from typecase.blocks.block_type import asked_for
+from typecase.blocks.block_type import asked_for, check_fields
 from typecase.blocks.checks import Check
 from typecase.blocks.dumping import BLOCK, TYPE, Dump, holds_literal_secret, origin_of
 from typecase.blocks.errors import InvalidBlock, KindMismatch, UnsavedSecrets
@@ -75,9 +75,10 @@ class Block(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
-        """Refuse migrations that clash. Raises `InvalidBlockType`."""
+        """Refuse migrations that clash and fields that hide a method. Raises `InvalidBlockType`."""
         super().__pydantic_init_subclass__(**options)
         check_migrations(cls)
+        check_fields(cls, Block)
 
     # Without this mark pydantic would route every load through `__init__`.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined] # read by pydantic's metaclass

@@ -58,3 +58,13 @@ def asked_for(cls: "type[Block]") -> str:
         return f"a block of kind {vars(cls)['__kind__']}"
     declared = vars(cls).get("__block__")
     return f"a {declared.slug} block" if isinstance(declared, BlockType) else f"a {cls.__name__}"
+
+
+def check_fields(cls: "type[Block]", root: "type[Block]") -> None:
+    """Raise `InvalidBlockType` if a field of `cls` has the name of a method of its parents, up to `root`."""
+    parents = [base for base in cls.__mro__[1:] if issubclass(base, root)]
+    for name in cls.__pydantic_fields__:
+        owner = next((base for base in parents if callable(getattr(base, name, None)) and name in vars(base)), None)
+        if owner is not None:
+            message = f"{cls.__qualname__}: the field {name!r} hides the method {owner.__name__}.{name}."
+            raise InvalidBlockType(message, hint=f"Call it {name}_, or give it an alias.", field=name)

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pydantic import BaseModel, SecretBytes
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUndefinedAnnotation, PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticSerializationError, core_schema
 
@@ -83,7 +84,7 @@ def definition_of(cls: "type[Block]") -> TypeDefinition:
     a secret or a plain value of the same JSON type, a secret key of a dict, bytes in a model without base64.
     """
     block_type = type_of(cls)
-    form = cls.model_json_schema(by_alias=False, schema_generator=BlockSchema)
+    form = _form_of(cls)
     _refuse_ambiguous(cls, form)
     _hide_defaults(form)
     _refuse_raw_bytes(cls, cls, {cls})
@@ -107,6 +108,18 @@ def definition_of(cls: "type[Block]") -> TypeDefinition:
         digest=digest(schema, paths, kinds),
         migrates_through=max((step.from_version for step in migrations_of(cls, block_type.slug, 1)), default=0),
     )
+
+
+def _form_of(cls: "type[Block]") -> dict[str, Any]:
+    try:
+        return cls.model_json_schema(by_alias=False, schema_generator=BlockSchema)
+    except PydanticInvalidForJsonSchema as error:
+        reason, hint = error.message, "Use types that JSON can express: the document is stored as JSON."
+    except PydanticUndefinedAnnotation as error:
+        reason, hint = error.message, "Define the type of that field in the module of the block."
+    except PydanticUserError as error:
+        reason, hint = error.message, "Define the types that the fields name, at the top of the module."
+    raise InvalidBlockType(f"{cls.__qualname__} has no JSON Schema: {reason}.", hint=hint)
 
 
 def canonical(schema: Mapping[str, Any]) -> dict[str, Any]:

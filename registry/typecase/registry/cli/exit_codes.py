@@ -28,7 +28,10 @@ class ExitCode(IntEnum):
     SEALED = 6, "The root key is missing or wrong, or a ciphertext is damaged. Nothing was written."
     UNREACHABLE = 7, "The registry, or the system behind a block, did not answer or refused the operation."
     FORBIDDEN = 8, "The registry, or the system behind a block, refused the credentials."
-    CHECK_FAILED = 9, "`blocks check` found an error, the document has expired, or `blocks upgrade` left one behind."
+    CHECK_FAILED = (
+        9,
+        "A check failed: `blocks check`, `stubs --check`, an expired document, or one that `blocks upgrade` left behind.",
+    )
     ENVIRONMENT = 10, "A package is missing, broken, too old or too new, or cannot do that."
     INCOMPATIBLE = 11, "A schema breaks the compatibility rule of its type, or a registered type is declared no more."
     INTERRUPTED = 130, "Ctrl-C, or the end of the input at a question."
