@@ -30,7 +30,7 @@ class ExitCode(IntEnum):
     FORBIDDEN = 8, "The registry, or the system behind a block, refused the credentials."
     CHECK_FAILED = (
         9,
-        "A check failed: `blocks check`, `stubs --check`, an expired document, or one that `blocks upgrade` left behind.",
+        "`blocks check` or `stubs --check` failed, a document expired, or `blocks upgrade` left one behind.",
     )
     ENVIRONMENT = 10, "A package is missing, broken, too old or too new, or cannot do that."
     INCOMPATIBLE = 11, "A schema breaks the compatibility rule of its type, or a registered type is declared no more."
