@@ -277,6 +277,25 @@ def test_listing_two_hundred_plugins_imports_none_of_them_and_no_integration(ins
     assert (listed, imported) == (200, [])
 
 
+def test_five_hundred_types_of_one_package_are_listed_without_it_and_loaded_one_by_one(install):
+    source = "from typecase.blocks import Block, BlockType\n" + "\n".join(
+        f"class Type{number}(Block):\n    __block__ = BlockType(slug='many-{number}')" for number in range(500)
+    )
+    lines = "\n".join(f"many-{number} = many_types:Type{number}" for number in range(500))
+    site = install("many-types", "many", source=source, lines=lines)
+    listed, imported, got = in_a_new_process(
+        site,
+        """
+        import json, sys
+        from typecase.blocks.catalog import CATALOG
+        listed = sum(entry.package == "many-types" for entry in CATALOG)
+        imported = "many_types" in sys.modules
+        print(json.dumps([listed, imported, CATALOG.get("many-321").__name__]))
+        """,
+    )
+    assert (listed, imported, got) == (500, False, "Type321")
+
+
 def test_getting_a_block_imports_its_module_and_no_other_integration(install):
     site = install("good-plugin", "good")
     install("other-plugin", "other")
