@@ -3,6 +3,7 @@
 import argparse
 import inspect
 import json
+import shlex
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -115,12 +116,11 @@ class Described:
             body = yaml.safe_dump(values, sort_keys=False, allow_unicode=True).rstrip()
             yield f"```{{code-block}} yaml\n:caption: {name}.yaml\n\n{body}\n```"
             command += f" --from-file {name}.yaml"
-        secrets = [item for item in self.form.fields() if item.secret]
         exports = []
-        for item in [item for item in secrets if item.required] or secrets[:1]:
-            variable = f"MY_{item.path.upper()}"
-            exports.append(f"$ export {variable}={item.example or 'made-up-secret'}")
-            command += f" --secret-from-env {item.path}={variable}"
+        for path, value in example_secrets(self.form).items():
+            variable = f"MY_{path.upper()}"
+            exports.append(f"$ export {variable}={shlex.quote(value)}")
+            command += f" --secret-from-env {path}={variable}"
         yield "Saved from the command line, which asks for what is missing:"
         yield "```console\n" + "\n".join([*exports, f"$ {command}"]) + "\n```"
         yield "Loaded in a flow:"
@@ -187,15 +187,26 @@ def example_text(value: Any) -> str:
     return "" if value is None else f"`{value if isinstance(value, str) else json.dumps(value)}`"
 
 
+def example_secrets(form: Place) -> dict[str, str]:
+    """The secrets of the block's own example; without one the required ones, or else the first."""
+    secrets = [item for item in form.fields() if item.secret]
+    if form.example is not None:
+        return {item.path: form.example[item.path] for item in secrets if item.path in form.example}
+    shown = [item for item in secrets if item.required] or secrets[:1]
+    return {item.path: item.example or "made-up-secret" for item in shown}
+
+
 def example_values(form: Place) -> dict[str, Any]:
-    """The plain fields that are required or show an example."""
+    """The plain fields of the block's own example; without one those that are required or show an example."""
     stand_ins = {"integer": 1, "boolean": True, "array": [], "object": {}}
     found: dict[str, Any] = {}
     for item in form.fields():
         if item.secret or secret_inside(item) or item.block:
             continue
         name = item.path
-        if item.example is not None:
+        if form.example is not None:
+            found |= {name: form.example[name]} if name in form.example else {}
+        elif item.example is not None:
             found[name] = item.example
         elif item.required:
             found[name] = stand_ins.get(str(item.options[0].get("type")) if item.options else "", "...")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import encryption
 import listing
 import masking
+import rotation
 import scale
 import schemas
 import starts
@@ -23,10 +24,7 @@ from measuring import Row
 from rich.console import Console
 from rich.table import Table
 
-_LATER = (
-    "warm remote load: there is no server yet",
-    "re-encryption: there is no `typecase keys rotate` yet",
-)
+_LATER = ("warm remote load: there is no server yet",)
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,7 @@ def groups(effort: Effort) -> dict[str, Callable[[], Iterable[Row]]]:
         "schemas": lambda: schemas.rows(types=effort.types, number=effort.number),
         "listing": lambda: listing.rows(plugins=200),
         "encryption": lambda: encryption.rows(number=effort.number),
+        "rotation": lambda: rotation.rows(many=min(effort.documents, 100_000)),
         "redaction": lambda: masking.rows(number=effort.number),
     }
 

@@ -1,7 +1,9 @@
 """Block classes that cannot work are refused where they are written, in words; unusual ones that can, do."""
 
 import warnings
-from typing import Generic, TypeVar
+from datetime import date
+from enum import Enum, IntEnum
+from typing import Generic, Literal, TypeVar
 
 import pytest
 from pydantic import BaseModel
@@ -97,3 +99,67 @@ def test_a_generic_block_is_saved_through_a_class_that_settles_its_type():
 def test_a_generic_block_itself_is_no_type():
     with pytest.raises(InvalidBlockType, match="is not a block type"):
         Box[int](content=1).save("box", registry=MemoryRegistry())
+
+
+class Level(Enum):
+    LOW = 1
+
+
+class Size(IntEnum):
+    SMALL = 1
+
+
+class Color(Enum):
+    RED = "red"
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        (Level, "the enum Level, whose values are not all texts,"),
+        (Literal[1, "one"], "literals that are not all texts"),
+        (int | None, "None"),
+        (tuple[int, int], "tuples"),
+        (frozenset[int], "sets"),
+    ],
+)
+def test_keys_of_a_dict_that_would_not_come_back_are_refused(keys, words):
+    class Keyed(Block):
+        __block__ = BlockType(slug="clumsy-keyed")
+        nested: list[dict[keys, str]] = []
+
+    with pytest.raises(InvalidBlockType, match=f"Keyed has no JSON Schema: a dict has {words} as keys.*enum of texts"):
+        Keyed().save("keyed", registry=MemoryRegistry())
+
+
+def test_keys_of_a_type_that_is_used_twice_are_refused_too():
+    class Keyed(Block):
+        __block__ = BlockType(slug="clumsy-keyed")
+        level: Level
+        items: dict[Level, str]
+        more: dict[Level, int]
+
+    with pytest.raises(InvalidBlockType, match="the enum Level"):
+        definition_of(Keyed)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (Size, Size.SMALL),
+        (Color, Color.RED),
+        (Literal["one"], "one"),
+        (int, 1),
+        (bool, True),
+        (date, date(2026, 1, 31)),
+    ],
+)
+def test_keys_of_a_dict_come_back_as_they_were(keys, value):
+    class Keyed(Block):
+        __block__ = BlockType(slug="clumsy-keyed")
+        items: dict[keys, str]
+
+    registry = MemoryRegistry()
+    Keyed(items={value: "x"}).save("keyed", registry=registry)
+    ((key, _),) = Keyed.load("keyed", registry=registry).items.items()
+    assert (key, type(key)) == (value, type(value))

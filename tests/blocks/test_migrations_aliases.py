@@ -4,13 +4,16 @@ import importlib
 import logging
 import shutil
 import sys
+from dataclasses import replace
 
 import pytest
 
-from typecase.blocks import Block, use_registry
+from typecase.blocks import Block, BlockType, use_registry
 from typecase.blocks.catalog import CATALOG
+from typecase.blocks.compatibility import Rule
 from typecase.blocks.errors import BlockTypeNotFound, BrokenPlugin, DuplicateBlockType, InvalidBlock
 from typecase.blocks.memory import MemoryRegistry
+from typecase.blocks.schema import definition_of
 
 MODULE = """
 from typecase.blocks import Block, BlockType
@@ -128,3 +131,36 @@ def test_an_error_names_the_package_that_reads_now(install, uninstall, registry)
         Block.load("db")
     assert "schema version 1 of aliased-before" in raised.value.hint
     assert "a version of aliased-after that reads it" in raised.value.hint
+
+
+def test_a_type_moves_to_another_package_with_its_documents(install, uninstall, registry):
+    install("moved-from", "alias-moved")
+    CATALOG.get("alias-moved")(origin="saved long ago").save("db")
+    uninstall("moved-from")
+    install("moved-to", "alias-moved")
+    block = Block.load("db")
+    assert block.origin == "saved long ago"
+    with pytest.raises(DuplicateBlockType, match="`typecase registry register --package moved-to --force`"):
+        block.save("db")
+    registry.types.register(definition_of(type(block)), force=True)
+    assert block.save("db").number == 2
+    assert [item.forced for item in registry.types.versions("alias-moved")] == [False, False]
+
+
+def test_a_renamed_type_inside_a_field_is_no_breaking_change(install, uninstall, registry):
+    install("held-before", "alias-held-old")
+    registry.types.register(definition_of(_holder(CATALOG.get("alias-held-old"))))
+    uninstall("held-before")
+    install("held-after", "alias-held-new", "alias-held-old")
+    renamed = definition_of(_holder(CATALOG.get("alias-held-new")))
+    assert registry.types.register(renamed).number == 2
+    backward = registry.types.check(replace(renamed, form={}, digest="0" * 64)).report.breaking
+    assert {item.rule for item in backward} == {Rule.BLOCK_TYPE_CHANGED}
+
+
+def _holder(cls):
+    class Holder(Block):
+        __block__ = BlockType(slug="alias-holder")
+        held: cls
+
+    return Holder

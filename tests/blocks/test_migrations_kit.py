@@ -114,3 +114,37 @@ def test_the_contract_notices_that_the_class_changed_since_the_newest_example(ve
     TestLampVersions.versions = versions(version_1={"power": "40W"}, version_2={"watts": 60})
     with pytest.raises(AssertionError, match="version-2"):
         contract.test_the_newest_version_needs_no_migration()
+
+
+def test_a_migration_that_does_not_leave_newer_data_alone_fails(versions):
+    class Bulb(Block):
+        __block__ = BlockType(slug="kit-bulb")
+        lumen: int
+
+        @migration(from_version=1)
+        @staticmethod
+        def measure(data):
+            return {"watts": int(data["power"])}
+
+        @migration(from_version=2)
+        @staticmethod
+        def convert(data):
+            return {"lumen": data["watts"] * 10}
+
+    class CarefulBulb(Bulb):
+        __block__ = BlockType(slug="kit-bulb")
+
+        @migration(from_version=1)
+        @staticmethod
+        def measure(data):
+            return {"watts": int(data["power"])} if "power" in data else data
+
+        @migration(from_version=2)
+        @staticmethod
+        def convert(data):
+            return {"lumen": data["watts"] * 10}
+
+    folder = versions(version_1={"power": "4"}, version_2={"watts": 4}, version_3={"lumen": 40})
+    assert_migrations(CarefulBulb, folder)
+    with pytest.raises(AssertionError, match=r"version-2\.json is not read where a registry calls it version 1"):
+        assert_migrations(Bulb, folder)

@@ -139,7 +139,7 @@ def test_what_is_known_about_a_document_is_saved_with_it(registry):
 
 def test_saving_registers_each_type_that_it_meets(registry):
     Note(login=Login()).save("note")
-    assert [record.slug for record in registry.types.list()] == ["saving-login", "saving-note"]
+    assert [record.slug for record in registry.types.all()] == ["saving-login", "saving-note"]
 
 
 def test_saving_a_loaded_block_never_writes_a_reference_as_a_literal(registry):

@@ -211,7 +211,8 @@ def test_an_unknown_key_is_refused_with_the_near_ones():
 
 def test_an_unknown_key_that_is_near_nothing_lists_the_settings():
     write_project('zzz = "x"')
-    assert str(refusal()).endswith("Settings are: url, workspace, api_key, key, profile.")
+    names = "url, workspace, api_key, key, secret_max_age, secret_max_stale, secret_files, profile"
+    assert str(refusal()).endswith(f"Settings are: {names}.")
 
 
 def test_an_unknown_key_in_a_profile_that_is_not_chosen_is_refused():

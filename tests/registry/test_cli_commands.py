@@ -167,6 +167,31 @@ def test_types_ls_adds_what_only_the_registry_knows(registry):
     assert (found["package"], found["installed"], found["registered"]) == ("elsewhere", None, "version 1")
 
 
+def test_types_ls_goes_on_where_an_earlier_page_ended(registry):
+    for name in ("aaa", "secret-twin", "zzz"):
+        registry.types.register(replace(definition_of(Machine), slug=name, package="elsewhere"))
+    everything = answer("types", "ls", "--all", "--limit", "2")["items"]
+    met, cursor = [], []
+    while not met or cursor:
+        page = answer("types", "ls", "--limit", "2", *cursor)
+        assert len(page["items"]) <= 2
+        met += page["items"]
+        cursor = ["--cursor", page["cursor"]] if page["cursor"] else []
+    assert met == everything == answer("types", "ls")["items"]
+    assert {"aaa", "secret", "secret-twin", "zzz"} <= {item["type"] for item in met}
+
+
+def test_types_ls_says_that_there_are_more():
+    assert "There are more: --cursor " in run("types", "ls", "--limit", "1").stderr
+
+
+def test_types_ls_searches_slugs_and_titles(registry):
+    registry.types.register(replace(definition_of(Machine), slug="cli-elsewhere", title="A Webhookish thing"))
+    found = answer("types", "ls", "--search", "webhook")["items"]
+    assert [item["type"] for item in found] == ["cli-elsewhere", "webhook"]
+    assert "No block type fits." in run("types", "ls", "--search", "nothing", "-o", "table").stderr
+
+
 def test_types_ls_works_without_the_registry(monkeypatch):
     monkeypatch.setenv("TYPECASE_URL", "postgresql://u@127.0.0.1:1/x")
     result = run("types", "ls")

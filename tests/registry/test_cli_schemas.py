@@ -77,14 +77,14 @@ def with_other_type(schema):
 def test_registering_all_stores_every_installed_type(registry):
     found = answer("registry", "register", "--all")
     assert {item["outcome"] for item in found["items"]} == {"new type"}
-    assert {record.slug for record in registry.types.list()} == {entry.slug for entry in CATALOG} == set(by_type(found))
+    assert {record.slug for record in registry.types.all()} == {entry.slug for entry in CATALOG} == set(by_type(found))
 
 
 def test_registering_again_changes_nothing(registry):
     answer("registry", "register", "--all")
     found = answer("registry", "register", "--package", "typecase")
     assert {item["outcome"] for item in found["items"]} == {"unchanged"}
-    assert {record.version for record in registry.types.list()} == {1}
+    assert {record.version for record in registry.types.all()} == {1}
 
 
 @pytest.mark.usefixtures("registry")
@@ -104,7 +104,7 @@ def test_a_package_that_declares_nothing_is_named_with_those_that_do():
 def test_a_dry_run_tells_the_same_and_writes_nothing(registry):
     found = answer("registry", "register", "--all", "--dry-run")
     assert {item["outcome"] for item in found["items"]} == {"new type"}
-    assert registry.types.list() == ()
+    assert list(registry.types.all()) == []
 
 
 def test_a_breaking_schema_is_refused_and_does_not_stop_the_others(registry):
@@ -141,7 +141,7 @@ def test_a_check_of_what_is_registered_finds_nothing(registry):
     found = answer("check")
     assert not found["breaking"]
     assert [row["bump"] for row in found["packages"]] == [""]
-    assert len(registry.types.list()) == len(found["items"])
+    assert len(list(registry.types.all())) == len(found["items"])
 
 
 def test_a_check_fails_on_a_breaking_change_and_writes_nothing(registry):
@@ -150,7 +150,7 @@ def test_a_check_fails_on_a_breaking_change_and_writes_nothing(registry):
     assert found["breaking"]
     assert by_type(found)["webhook"]["bump"] == "major"
     assert [(row["package"], row["bump"]) for row in found["packages"]] == [("typecase", "major")]
-    assert [record.slug for record in registry.types.list()] == ["webhook"]
+    assert [record.slug for record in registry.types.all()] == ["webhook"]
 
 
 def test_a_check_tells_people_path_rule_and_sentence(registry):
@@ -183,6 +183,59 @@ def test_a_slug_of_another_package_is_a_conflict(registry):
     registry.types.register(replace(definition_of(CATALOG.get("webhook")), package="first-package"))
     found = by_type(answer("check", code=ExitCode.CONFLICT))
     assert "first-package" in found["webhook"]["problem"]
+    assert [(item["rule"], item["breaking"]) for item in found["webhook"]["differences"]] == [("owner", True)]
+
+
+def test_a_slug_of_another_package_is_refused_with_the_way_to_hand_it_over(registry):
+    registry.types.register(replace(definition_of(CATALOG.get("webhook")), package="first-package"))
+    result = run("registry", "register", "--package", "typecase", "-o", "plain")
+    assert result.exit_code == ExitCode.CONFLICT
+    assert "`typecase registry register --package typecase --force`" in "".join(result.stdout.split("\n"))
+    assert registry.types.get("webhook").package == "first-package"
+
+
+def test_github_is_told_whose_a_slug_is(registry):
+    registry.types.register(replace(definition_of(CATALOG.get("webhook")), package="first-package"))
+    lines = run("check", "--format", "github").stdout.splitlines()
+    (error,) = [line for line in lines if line.startswith("::error")]
+    assert error.startswith("::error title=Another package's block type%3A webhook of typecase::$ (owner)")
+
+
+def test_a_check_names_the_version_that_the_suggested_bump_counts_from(registry):
+    registry.types.register(earlier("webhook", with_field_gone))
+    (row,) = answer("check", "--package", "typecase")["packages"]
+    assert (row["registered"], row["bump"]) == ("0.0.1", "minor")
+    assert "needs a minor version bump since 0.0.1," in run("check", "--format", "github").stdout
+
+
+def test_what_to_do_about_a_breaking_schema_is_said_once(registry):
+    registry.types.register(earlier("webhook", with_other_type))
+    for arguments in (["check"], ["registry", "register", "--all"]):
+        assert run(*arguments).stderr.count("give it a @migration") == 1
+
+
+def test_force_hands_a_slug_over(registry):
+    registry.types.register(replace(definition_of(CATALOG.get("webhook")), package="first-package"))
+    for options in (["--dry-run"], []):
+        found = by_type(answer("registry", "register", "--package", "typecase", "--force", *options))
+        assert (found["webhook"]["outcome"], found["webhook"]["version"]) == ("handed over", 1)
+        assert found["webhook"]["problem"] == ""
+        assert registry.types.get("webhook").package == ("first-package" if options else "typecase")
+    assert by_type(answer("check"))["webhook"]["outcome"] == "unchanged"
+
+
+def test_a_slug_of_another_package_with_another_schema_is_a_breaking_change(registry):
+    registry.types.register(replace(earlier("webhook", with_other_type), package="first-package"))
+    found = by_type(answer("check", code=ExitCode.INCOMPATIBLE))
+    rules = [item["rule"] for item in found["webhook"]["differences"] if item["breaking"]]
+    assert rules == ["type-changed", "owner"]
+
+
+def test_a_check_notes_where_the_registry_counts_fewer_versions(registry, monkeypatch):
+    ahead = replace(definition_of(CATALOG.get("webhook")), migrates_through=3)
+    monkeypatch.setattr("typecase.blocks.schema.definition_of", lambda _: ahead)
+    found = by_type(answer("check", "--package", "typecase"))
+    assert [item["rule"] for item in found["webhook"]["differences"]] == ["history-differs"]
 
 
 @pytest.mark.usefixtures("broken_package")
@@ -212,7 +265,7 @@ def test_annotations_escape_what_github_would_read_otherwise(registry):
 def test_json_may_also_be_asked_for_as_a_format(registry):
     answer("registry", "register", "--all")
     assert json.loads(run("check", "--format", "json").stdout) == answer("check")
-    assert registry.types.list()
+    assert list(registry.types.all())
 
 
 @pytest.mark.parametrize("arguments", [["check"], ["registry", "register", "--all", "--dry-run"]])

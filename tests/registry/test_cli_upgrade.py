@@ -1,6 +1,7 @@
 """`typecase blocks upgrade`, and what the other commands show of a field that became a secret."""
 
 import json
+import sys
 
 import pytest
 from pydantic import SecretStr
@@ -9,6 +10,7 @@ from typer.testing import CliRunner, Result
 from typecase.blocks import Block, BlockType, migration, use_registry
 from typecase.blocks.catalog import CATALOG
 from typecase.blocks.memory import MemoryRegistry
+from typecase.blocks.records import Draft
 from typecase.blocks.schema import definition_of
 from typecase.registry.cli import app
 
@@ -54,6 +56,18 @@ def installed(registry, monkeypatch):
             Before(server=name, token=token).save(name, workspace=workspace)
         registry.types.register(definition_of(After), force=True)
         monkeypatch.setitem(CATALOG._classes, SLUG, After)
+
+    return install
+
+
+@pytest.fixture
+def editor(home, monkeypatch):
+    """Makes a Python program the editor: it is called with the path of the file as `path`."""
+
+    def install(code):
+        script = home / "editor.py"
+        script.write_text(f"import sys\nfrom pathlib import Path\npath = Path(sys.argv[1])\n{code}\n")
+        monkeypatch.setenv("EDITOR", f"{sys.executable} {script}")
 
     return install
 
@@ -166,3 +180,99 @@ def test_no_command_shows_what_became_a_secret(installed, canary, assert_no_cana
     assert assert_no_canary(outputs()) > 0
     assert assert_no_canary(run("upgrade").output) > 0
     assert assert_no_canary(outputs(), run("diff", "a", "1", "2").output) > 0
+
+
+def test_edit_shows_an_old_document_in_its_newest_form(installed, editor, home, canary):
+    installed("one", token=canary)
+    copy = str(home / "seen")
+    editor(f"Path({copy!r}).write_text(path.read_text()); path.write_text(path.read_text().replace('ONE', 'two'))")
+    result = run("edit", "one")
+    assert result.exit_code == 0, result.output
+    seen = (home / "seen").read_text()
+    assert "after the migrations After.rename" in seen
+    assert seen.endswith("host: ONE\ntoken: !keep 'token'\n")
+    loaded = After.load("one")
+    assert (loaded.host, loaded.token.get_secret_value()) == ("two", canary)
+    assert canary not in seen + result.output
+
+
+def test_an_option_changes_an_old_document_in_its_newest_form(installed):
+    installed("one", token="kept")
+    assert run("edit", "one", "--set", "host=other").exit_code == 0
+    loaded = After.load("one")
+    assert (loaded.host, loaded.token.get_secret_value()) == ("other", "kept")
+
+
+def test_an_old_document_that_is_left_as_it_is_shown_is_not_written(installed, editor, registry):
+    installed("one")
+    editor("pass")
+    assert run("edit", "one").exit_code == 0
+    assert registry.documents.get("one", workspace="default").revision == 1
+
+
+def test_a_document_whose_migration_fails_is_edited_as_it_was_saved(registry, monkeypatch):
+    class Failing(After):
+        __block__ = BlockType(slug=SLUG)
+
+        @migration(from_version=1)
+        @staticmethod
+        def rename(data):
+            raise KeyError(data["server"])
+
+    monkeypatch.setitem(CATALOG._classes, SLUG, Before)
+    Before(server="one").save("one")
+    registry.types.register(definition_of(Failing), force=True)
+    monkeypatch.setitem(CATALOG._classes, SLUG, Failing)
+    result = run("edit", "one", "--set", "host=repaired")
+    assert (result.exit_code, "Failing.rename failed: KeyError" in result.stderr) == (0, True)
+    assert Failing.load("one").host == "repaired"
+
+
+def test_edit_keeps_the_references_of_an_old_document(registry, monkeypatch, editor, home):
+    class Step(Block):
+        __block__ = BlockType(slug="cli-step")
+        name: str
+        on: Before
+
+    class NewStep(Block):
+        __block__ = BlockType(slug="cli-step")
+        title: str
+        on: Before
+
+        @migration(from_version=1)
+        @staticmethod
+        def rename(data):
+            return {"title": data["name"], "on": data["on"]}
+
+    monkeypatch.setitem(CATALOG._classes, SLUG, Before)
+    monkeypatch.setitem(CATALOG._classes, "cli-step", Step)
+    target = Before(server="target")
+    target.save("target")
+    Step(name="first", on=target).save("step")
+    registry.types.register(definition_of(NewStep), force=True)
+    monkeypatch.setitem(CATALOG._classes, "cli-step", NewStep)
+    copy = str(home / "seen")
+    editor(f"Path({copy!r}).write_text(path.read_text()); path.write_text(path.read_text().replace('first', 'last'))")
+    result = run("edit", "step")
+    assert result.exit_code == 0, result.output
+    assert "$block: target\n" in (home / "seen").read_text()
+    loaded = NewStep.load("step")
+    assert (loaded.title, loaded.on.server) == ("last", "target")
+    assert [item.name for item in registry.documents.dependents("target", workspace="default")] == ["step"]
+
+
+def test_edit_shows_the_references_to_secrets_of_an_old_document(registry, monkeypatch, editor, home):
+    monkeypatch.setitem(CATALOG._classes, SLUG, Before)
+    registry.types.register(definition_of(Before))
+    reference = {"$secret": {"store": "env", "key": "EDITING_NOWHERE"}}
+    data = {"server": "one", "token": reference}
+    registry.documents.save(Draft(name="one", workspace="default", type_slug=SLUG, schema_version=1, data=data))
+    registry.types.register(definition_of(After), force=True)
+    monkeypatch.setitem(CATALOG._classes, SLUG, After)
+    copy = str(home / "seen")
+    editor(f"Path({copy!r}).write_text(path.read_text()); path.write_text(path.read_text().replace('ONE', 'two'))")
+    result = run("edit", "one")
+    assert result.exit_code == 0, result.output
+    assert "key: EDITING_NOWHERE" in (home / "seen").read_text()
+    stored = json.loads(registry.load("one", workspace="default").root.data)
+    assert (stored["host"], stored["token"]["$secret"]["key"]) == ("two", "EDITING_NOWHERE")

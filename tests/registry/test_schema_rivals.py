@@ -1,6 +1,7 @@
 """Many processes register schemas of one type at once: the rule holds for whoever comes second."""
 
 import multiprocessing
+from dataclasses import replace
 
 import pytest
 
@@ -79,3 +80,14 @@ def test_the_same_schema_from_many_processes_is_one_version(place):
     found = race(url, [definition(host="string", size="integer")] * PROCESSES)
     assert found == [("registered", 2)] * PROCESSES
     assert registry.types.get("rival").version == 2
+
+
+def test_a_registry_that_remembers_a_type_still_takes_it_back_by_force(place):
+    url, registry = place
+    other = open_registry(url)
+    mine = definition(host="string")
+    other.types.register(replace(mine, package="elsewhere"), force=True)
+    assert registry.types.get("rival").package == "elsewhere"
+    registry.types.register(mine, force=True)
+    assert other.types.get("rival").package == "rivals"
+    other.close()

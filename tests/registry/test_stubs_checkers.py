@@ -62,6 +62,7 @@ TYPES = {
     'Block.load("prod-db", workspace=name)': "Block",
     'Block.load("prod-db", registry=current_registry())': "Block",
     'Block.load("prod-db", revision=3)': "PostgresDatabase",
+    'Block.load("prod-db", resolve="eager")': "PostgresDatabase",
     # Parents, and names in two workspaces.
     'Block.load("shared")': "Json",
     'Block.load("hidden")': "SqliteDatabase",

@@ -1,16 +1,19 @@
 """Upgrading saved documents in an embedded registry: nothing lost, nothing shown, resumable after a kill."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import pytest
 from pydantic import SecretStr
 
 from typecase.blocks import Block, BlockType, field, migration, use_registry
 from typecase.blocks.catalog import CATALOG
+from typecase.blocks.records import Draft
 from typecase.blocks.schema import definition_of
 from typecase.registry.embedded import EmbeddedRegistry
 from typecase.registry.upgrading import Outcome, Upgrade
@@ -117,6 +120,37 @@ def test_a_plan_registers_no_version(registry, installed):
     installed(MailerV2)
     assert told(upgrade(registry, plan=True)) == [("a", "planned", 1, 2)]
     assert registry.types.get(SLUG).version == 1
+
+
+def test_a_plan_says_where_the_registry_would_refuse_the_type(registry, installed):
+    installed(MailerV1)(server="s").save("a")
+
+    class Moved(MailerV1):
+        __block__ = MailerV1.__block__
+        more: int = 1
+
+    registry.types.register(replace(definition_of(MailerV1), package="elsewhere"))
+    installed(Moved)
+    (plan,) = upgrade(registry, plan=True)
+    (step,) = upgrade(registry)
+    assert (plan.outcome, plan.reason) == (step.outcome, step.reason)
+    assert (plan.outcome, "belongs to package elsewhere" in plan.reason) == (Outcome.FAILED, True)
+
+
+REFERENCE = {"$secret": {"store": "env", "key": "UPGRADING_NOWHERE"}}
+
+
+def test_a_reference_to_a_secret_is_kept_and_its_store_not_asked(registry, installed, newer):
+    installed(MailerV1)
+    data = {"server": "s", "token": REFERENCE}
+    draft = Draft(name="a", workspace="default", type_slug=SLUG, schema_version=1, data=data)
+    registry.documents.save(draft)
+    newer()
+    installed(MailerV2)
+    assert told(upgrade(registry)) == [("a", "upgraded", 1, 2)]
+    stored = json.loads(registry.load("a", workspace="default").root.data)
+    assert stored["host"] == "s"
+    assert stored["token"]["$secret"].items() >= REFERENCE["$secret"].items()
 
 
 def test_one_broken_document_does_not_stop_the_others(registry, installed, newer):

@@ -198,7 +198,7 @@ class TestDamage:
         made = seal(DEK, PLAINTEXT, key_id=KEY_ID, context=CONTEXT)
         assert message_of(DEK, noise, CONTEXT) == message_of(OTHER_DEK, made, CONTEXT)
 
-    @pytest.mark.parametrize("version", [0, 2, 0x80, 0xFF])
+    @pytest.mark.parametrize("version", [0, 3, 0x80, 0xFF])
     def test_an_unknown_version_has_no_key_id(self, sealed, version):
         with pytest.raises(DecryptionFailed):
             key_id_of(bytes([version]) + sealed[1:])

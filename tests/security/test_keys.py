@@ -515,7 +515,7 @@ class TestKey(EnvironmentKey):
         assert isinstance(open_key("acme://anything"), KeyProvider)
 
     def test_an_unknown_scheme_is_refused_with_the_schemes_that_exist(self):
-        with pytest.raises(SettingsError, match="env, file, keyring") as caught:
+        with pytest.raises(SettingsError, match="azurekeyvault, env, file") as caught:
             open_key("nothing://here")
         assert {"env", "file", "keyring"} <= set(caught.value.available)
 

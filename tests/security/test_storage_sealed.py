@@ -107,7 +107,7 @@ def test_nothing_can_be_decrypted_or_written_and_nothing_is(sealed, database, tm
 def test_metadata_stays_readable(sealed):
     assert [item.name for item in sealed.documents.list(workspace="default").items] == ["a"]
     assert [item.number for item in sealed.documents.history("a", workspace="default").items] == [2, 1]
-    assert [item.slug for item in sealed.types.list()] == ["vault"]
+    assert [item.slug for item in sealed.types.all()] == ["vault"]
     assert [item.name for item in sealed.workspaces.list()] == ["default"]
     assert sealed.documents.dependents("a", workspace="default") == ()
 

@@ -15,6 +15,7 @@ from typecase.blocks.kinds import (
 )
 from typecase.blocks.migrations import migration
 from typecase.blocks.registries import current_registry, open_registry, use_registry
+from typecase.blocks.secrets import SecretReference, secret
 
 __all__ = [
     "Block",
@@ -26,6 +27,7 @@ __all__ = [
     "MessageQueue",
     "Notifier",
     "ObjectStore",
+    "SecretReference",
     "SecretStore",
     "Stage",
     "Status",
@@ -33,5 +35,6 @@ __all__ = [
     "field",
     "migration",
     "open_registry",
+    "secret",
     "use_registry",
 ]

@@ -1,8 +1,7 @@
 """The block: a frozen, typed value that is saved and loaded by name."""
 
-import copyreg
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -17,15 +16,17 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from typecase.blocks import storing
+from typecase.blocks import copying, storing
 from typecase.blocks.block_type import asked_for, check_fields
 from typecase.blocks.checks import Check
-from typecase.blocks.dumping import BLOCK, TYPE, Dump, holds_literal_secret, origin_of
-from typecase.blocks.errors import InvalidBlock, KindMismatch, UnsavedSecrets
+from typecase.blocks.dumping import Dump
+from typecase.blocks.errors import KindMismatch
 from typecase.blocks.loading import Loading, inline
+from typecase.blocks.markers import BLOCK, TYPE
 from typecase.blocks.migrations import check_migrations
 from typecase.blocks.sanitizing import forget_locals, invalid_block
-from typecase.blocks.stored import UNSET, Origin, Unset
+from typecase.blocks.secrets import referring
+from typecase.blocks.stored import UNSET, Unset
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -42,7 +43,7 @@ class Block(BaseModel):
     """
 
     # No `dataclass_transform` of our own: mypy then takes `port: int = field(5432)` for a required argument.
-    __slots__ = ("_basis", "_origin")
+    __slots__ = ("_basis", "_origin", "_resolved")
 
     model_config = ConfigDict(
         frozen=True,
@@ -62,7 +63,10 @@ class Block(BaseModel):
         __tracebackhide__ = True
         problem = None
         try:
-            self.__pydantic_validator__.validate_python(data, self_instance=self)
+            if referring.holds_references(data):
+                referring.initialize(self, data)
+            else:
+                self.__pydantic_validator__.validate_python(data, self_instance=self)
         except ValidationError as error:
             problem = invalid_block(type(self), type(self).__name__, error, data)
         except BaseException as error:
@@ -85,15 +89,23 @@ class Block(BaseModel):
 
     @classmethod
     def load(
-        cls, name: str, *, workspace: str | None = None, revision: int | None = None, registry: "Registry | None" = None
+        cls,
+        name: str,
+        *,
+        workspace: str | None = None,
+        revision: int | None = None,
+        resolve: Literal["lazy", "eager"] = "lazy",
+        registry: "Registry | None" = None,
     ) -> Self:
         """Return the block saved as `name`, secrets included; `"type-slug/name"` asserts its type.
 
         Called on a subclass or a kind, it returns a block of that kind. `workspace` None = the one of the settings,
-        `revision` None = the newest. Raises `DocumentNotFound` (lists near names), `KindMismatch`,
-        `BlockTypeNotFound` (says which package to install), `RegistrySealed`, `RegistryUnreachable`.
+        `revision` None = the newest. A field that refers to a secret in a store is fetched here, a secret-typed one
+        when its value is asked for; `resolve="eager"` fetches all of them here. Raises `DocumentNotFound` (lists near
+        names), `KindMismatch`, `BlockTypeNotFound` (says which package to install), `RegistrySealed`,
+        `RegistryUnreachable`, `SecretError`.
         """
-        return storing.load(cls, name, workspace=workspace, revision=revision, registry=registry)
+        return storing.load(cls, name, workspace=workspace, revision=revision, resolve=resolve, registry=registry)
 
     def save(
         self,
@@ -106,13 +118,16 @@ class Block(BaseModel):
         tags: tuple[str, ...] | Unset = UNSET,
         owner: str | Unset = UNSET,
         expires_at: "datetime | Unset | None" = UNSET,
+        secrets_to: str | None = None,
         registry: "Registry | None" = None,
     ) -> "Revision":
         """Save this block as `name` and return the new revision.
 
         A block that came from the same document is expected to be at the revision that it came from, so that nobody's
         change is lost; `overwrite` replaces a document that this block knows nothing of. Saved blocks in fields are
-        kept as references. Raises `DocumentExists`, `RevisionConflict`, `ReferenceCycle`, `RegistrySealed`.
+        kept as references. `secrets_to` names a secret store that takes the literal secrets: the document then only
+        refers to them. Raises `DocumentExists`, `RevisionConflict`, `ReferenceCycle`, `RegistrySealed`, and of that
+        store `SecretError` and `NotSupported`.
         """
         return storing.save(
             self,
@@ -125,7 +140,15 @@ class Block(BaseModel):
             tags=tags,
             owner=owner,
             expires_at=expires_at,
+            secrets_to=secrets_to,
         )
+
+    def refreshed(self) -> Self:
+        """Return this block with the fields that came from secret stores as they are now; itself if none changed.
+
+        Secret-typed fields need no refreshing: they are fetched when they are asked for. Raises `SecretError`.
+        """
+        return referring.refreshed(self)
 
     @classmethod
     def delete(
@@ -143,10 +166,18 @@ class Block(BaseModel):
 
     @classmethod
     async def aload(
-        cls, name: str, *, workspace: str | None = None, revision: int | None = None, registry: "Registry | None" = None
+        cls,
+        name: str,
+        *,
+        workspace: str | None = None,
+        revision: int | None = None,
+        resolve: Literal["lazy", "eager"] = "lazy",
+        registry: "Registry | None" = None,
     ) -> Self:
         """`load` in a worker thread."""
-        return await storing.in_thread(cls.load, name, workspace=workspace, revision=revision, registry=registry)
+        return await storing.in_thread(
+            cls.load, name, workspace=workspace, revision=revision, resolve=resolve, registry=registry
+        )
 
     async def asave(self, name: str, **options: Any) -> "Revision":
         """`save` in a worker thread, with the same options."""
@@ -169,6 +200,8 @@ class Block(BaseModel):
         __tracebackhide__ = True
         problem = None
         try:
+            if referring.holds_references(obj):
+                return referring.validated(cls, obj)
             return super().model_validate(obj, **options)
         except ValidationError as error:
             problem = invalid_block(cls, cls.__name__, error, obj)
@@ -185,6 +218,8 @@ class Block(BaseModel):
         __tracebackhide__ = True
         problem = None
         try:
+            if referring.may_refer(json_data) and referring.holds_references(data := storing.parsed(json_data)):
+                return referring.validated(cls, data, is_json=True)
             return super().model_validate_json(json_data, **options)
         except ValidationError as error:
             problem = invalid_block(cls, cls.__name__, error, storing.parsed(json_data))
@@ -199,14 +234,11 @@ class Block(BaseModel):
         """Return a copy; with `update`, a validated one that is no longer the saved block but remembers it."""
         if not update:
             return self.__deepcopy__() if deep else self.__copy__()
-        values = {**vars(self.__deepcopy__() if deep else self), **update}
         try:
-            copied = type(self).model_validate(values)
+            return copying.changed(self.__deepcopy__() if deep else self, update)
         except BaseException:
-            del update, values
+            del update  # a traceback that shows local variables reaches this frame
             raise
-        object.__setattr__(copied, "_basis", origin_of(self) or getattr(self, "_basis", None))
-        return copied
 
     if not TYPE_CHECKING:  # a checker that saw these would take any attribute as settable
 
@@ -214,32 +246,26 @@ class Block(BaseModel):
             """Refuse: a block is a value. Private attributes, which are no part of the value, can be set."""
             if not name.startswith("_"):
                 del value
-                raise _frozen(self, name)
+                raise copying.frozen(self, name)
             super().__setattr__(name, value)
 
         def __delattr__(self, name: str) -> None:
             """Refuse, as `__setattr__` does."""
             if not name.startswith("_"):
-                raise _frozen(self, name)
+                raise copying.frozen(self, name)
             super().__delattr__(name)
 
     def __copy__(self) -> Self:
         """Copy; a saved block stays the saved block."""
-        return _same_origin(self, super().__copy__())
+        return copying.same_origin(self, super().__copy__())
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Copy with all values; a saved block stays the saved block."""
-        return _same_origin(self, super().__deepcopy__(memo))
+        return copying.same_origin(self, super().__deepcopy__(memo))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle a saved block as a reference, never its secrets. Raises `UnsavedSecrets` for an unsaved one."""
-        origin = origin_of(self)
-        if origin is not None:
-            return storing.reload, (type(self), origin._replace(registry=""))
-        if holds_literal_secret(self):
-            message = f"This {type(self).__name__} holds secrets and is not saved, so it cannot be pickled."
-            raise UnsavedSecrets(message, hint="Save it first: a saved block travels as a reference.")
-        return copyreg.__newobj__, (type(self),), self.__getstate__()  # type: ignore[attr-defined] # not in typeshed
+        return copying.reduced(self)
 
     @model_validator(mode="wrap")
     @classmethod
@@ -264,20 +290,6 @@ class Block(BaseModel):
     @model_serializer(mode="wrap")
     def _serialize(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
         context = info.context
-        return context.serialize(self, handler) if isinstance(context, Dump) else handler(self)
-
-
-B = TypeVar("B", bound=Block)
-
-
-def _frozen(block: Block, name: str) -> InvalidBlock:
-    problem = (name, "frozen_instance", "a block cannot be changed")
-    hint = "Make another one: block.model_copy(update={...})."
-    return InvalidBlock.build(type(block).__name__, [problem], hint=hint)
-
-
-def _same_origin(source: B, copied: B) -> B:
-    origin: Origin | None = origin_of(source)
-    if origin is not None:
-        object.__setattr__(copied, "_origin", origin)
-    return copied
+        if isinstance(context, Dump):
+            return context.serialize(self, handler)
+        return referring.serialized(self, handler, info)

@@ -1,6 +1,7 @@
 """The catalog: the block types installed in this Python environment, found through entry points."""
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,11 @@ OWN_PACKAGE: Final = "typecase"
 SLOW_IMPORT: Final = 5.0
 #: The owner of block types whose class is in no installed package.
 LOCAL: Final = "local code"
+
+
+def is_same_package(first: str, second: str) -> bool:
+    """Tell whether two names are spellings of one distribution."""
+    return _plain(first) == _plain(second)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +228,10 @@ class Catalog:
             hint = describe_near(difflib.get_close_matches(slug, self._read(), n=3))
             hint = hint or "`typecase types ls` shows what is installed."
         return BlockTypeNotFound(message, hint=hint, slug=slug, package=package)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _defined_here(slug: str) -> "type[Block] | None":

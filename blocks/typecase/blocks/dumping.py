@@ -11,15 +11,13 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from typecase.blocks.block_type import type_of
 from typecase.blocks.errors import InvalidBlock
+from typecase.blocks.markers import BLOCK, TYPE, VERSION
+from typecase.blocks.secrets.placeholders import Referenced, Unresolved, raw_of
+from typecase.blocks.secrets.reference import SecretReference
 from typecase.blocks.stored import Origin
 
 if TYPE_CHECKING:
     from typecase.blocks.block import Block
-
-BLOCK: Final = "$block"
-TYPE: Final = "$type"
-VERSION: Final = "$version"
-SECRET: Final = "$secret"  # noqa: S105  the name of a JSON key
 
 _PLAIN: Final = (str, bool, int, float)
 _LISTS: Final = (list, tuple, set, frozenset, deque)
@@ -54,17 +52,26 @@ class Dump:
         """Return one value, which stands at `path`, as JSON."""
         return self._json(value, path)
 
-    def serialize(self, block: "Block", handler: Any) -> Any:
+    def serialize(self, block: "Block | Unresolved", handler: Any) -> Any:
         """Answer pydantic's serializer: fields for the root, a placeholder for every other block."""
+        if isinstance(block, Unresolved):
+            return block
         return handler(block) if block is self.root else Nested(block)
 
     def _fields(self, block: "Block") -> dict[str, Any]:
         outer, self.root = self.root, block
         try:
             raw = block.__pydantic_serializer__.to_python(
-                block, mode="python", by_alias=False, context=self, exclude_computed_fields=True
+                block,
+                mode="python",
+                by_alias=False,
+                context=self,
+                exclude_computed_fields=True,
+                warnings=not any(isinstance(value, Unresolved) for value in vars(block).values()),
             )
-            return {name: self._json(value, name) for name, value in raw.items()}
+            document = {name: self._json(value, name) for name, value in raw.items()}
+            resolved = getattr(block, "_resolved", None)
+            return document if resolved is None else resolved.put_back(block, document)
         finally:
             self.root = outer
 
@@ -72,6 +79,12 @@ class Dump:
         result: Any
         if value is None or type(value) in _PLAIN:
             result = value
+        elif isinstance(value, SecretReference):
+            result = value.to_json()
+        elif isinstance(value, Referenced):
+            result = value.reference.to_json()
+        elif isinstance(value, Unresolved):
+            result = self._json(raw_of(value), path)
         elif isinstance(value, Mapping):
             result = {_key(key): self._json(item, f"{path}.{key}") for key, item in value.items()}
         elif isinstance(value, _LISTS):
@@ -100,8 +113,12 @@ def origin_of(block: "Block") -> Origin | None:
 
 
 def holds_literal_secret(value: Any) -> bool:
-    """Tell whether `value` holds a secret at any depth, other than inside saved blocks."""
-    if is_secret(value):
+    """Tell whether `value` holds a secret at any depth, other than inside saved blocks. A reference is none."""
+    if isinstance(value, Referenced | SecretReference):
+        return False
+    if isinstance(value, Unresolved):
+        return not isinstance(raw_of(value), SecretReference)
+    if is_secret(value) or (isinstance(value, BaseModel) and _is_fetched(value)):
         return True
     inner: Iterable[Any] = ()
     if isinstance(value, BaseModel):
@@ -115,6 +132,12 @@ def holds_literal_secret(value: Any) -> bool:
     elif is_dataclass(value) and not isinstance(value, type):
         inner = vars(value).values() if hasattr(value, "__dict__") else _slots(value)
     return any(holds_literal_secret(item) for item in inner)
+
+
+def _is_fetched(value: BaseModel) -> bool:
+    """Tell whether the fields of an unsaved block hold values that came from a store."""
+    resolved = getattr(value, "_resolved", None)
+    return resolved is not None and resolved.source is not None and getattr(value, "_origin", None) is None
 
 
 def is_secret(value: Any) -> bool:

@@ -74,6 +74,14 @@ class UnsavedSecrets(TypecaseError, TypeError):
     """A block with literal secrets was pickled before it was saved."""
 
 
+class InvalidSecretReference(TypecaseError, ValueError):
+    """A reference to a secret is malformed, or leads to a store that is not saved."""
+
+
+class UnresolvedReference(TypecaseError, RuntimeError):
+    """A field refers to a secret in a store, and its block was built, not loaded: there is no value yet."""
+
+
 class MissingPackage(TypecaseError, ImportError):
     """A Python package that this operation needs is not installed. `extra` names what brings it."""
 
@@ -95,7 +103,11 @@ class BrokenPlugin(CatalogError, ImportError):
 
 
 class DuplicateBlockType(CatalogError):
-    """Two installed packages declare the same block type. `owners` names both."""
+    """Two packages declare the same block type, or it belongs to another one in a registry. `owners` names both."""
+
+    slug: str
+    owners: tuple[str, ...]
+    verdict: "Verdict | None" = None
 
 
 class RegistryError(TypecaseError):
@@ -120,6 +132,22 @@ class KeyUnavailable(RegistryError):
 
 class DecryptionFailed(RegistryError):
     """A ciphertext is damaged, was moved, or belongs to another key."""
+
+
+class KeyInUse(RegistryError):
+    """Something is encrypted under a data key that was to be retired. `key` is its id, `revisions` counts what."""
+
+
+class BackupUnusable(RegistryError, ValueError):
+    """A backup file is damaged, cut, of a newer release, or none. Nothing was written. `reason` says which."""
+
+
+class BackupExists(RegistryError, FileExistsError):
+    """There is a file already where a backup was to be written."""
+
+
+class RegistryNotEmpty(RegistryError):
+    """A backup is restored into an empty registry only, and this one holds something."""
 
 
 class PermissionDenied(RegistryError, PermissionError):
@@ -225,6 +253,34 @@ class InvalidPath(OperationFailed, ValueError):
 
 class DeliveryFailed(OperationFailed):
     """A notification was not accepted by the receiver."""
+
+
+class SecretError(OperationFailed):
+    """The root of errors about secrets in a store. `store` and `key` say which; no error carries a value."""
+
+
+class SecretNotFound(SecretError, LookupError):
+    """The store holds nothing under this key, or not in this version. `reason` is `absent` or `deleted`."""
+
+
+class SecretForbidden(SecretError, PermissionError):
+    """The store knows who asks and does not let them see this secret."""
+
+
+class SecretStoreUnreachable(SecretError, ConnectionError):
+    """The store did not answer in time, is sealed, throttles, or fails. `reason` says which."""
+
+
+class SecretExpired(SecretError):
+    """The secret exists and is disabled, past its end, or its lease ran out."""
+
+
+class SecretMalformed(SecretError, ValueError):
+    """The secret is there and is not what was asked for: not text, not JSON, without that field, unfit for it."""
+
+
+class InvalidSecretKey(SecretError, ValueError):
+    """The store cannot have a secret under this key."""
 
 
 def describe_near(near: Iterable[str]) -> str:

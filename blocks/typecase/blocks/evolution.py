@@ -108,10 +108,11 @@ def _is_newer(written: "SchemaVersion", here: "TypeDefinition", types: "Types") 
     if known is not None:
         return known < written.number
     # A schema that was never registered is the future, unless its package is older than the one that wrote.
-    return written.package == here.package and _release(written.package_version) > _release(here.package_version)
+    return written.package == here.package and release(written.package_version) > release(here.package_version)
 
 
-def _release(version: str) -> tuple[int, ...]:
+def release(version: str) -> tuple[int, ...]:
+    """Return the numbers with which the version of a package begins."""
     match = re.match(r"\d+(\.\d+)*", version)
     return tuple(map(int, match[0].split("."))) if match else ()
 

@@ -186,13 +186,20 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataKey:
-    """A wrapped data key of a workspace. No key material."""
+    """A wrapped data key of a workspace. No key material.
+
+    `settled_at`: since then nothing of the workspace is on an earlier key; None while a rotation to it is unfinished.
+    `retired_at`: since then the key is destroyed. `revisions` counts what is encrypted under it.
+    """
 
     id: str
     workspace: str
     generation: int
     root_key: str
     created_at: datetime
+    settled_at: datetime | None = None
+    retired_at: datetime | None = None
+    revisions: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,3 +210,50 @@ class KeyStatus:
     reason: str
     root_key: str
     data_keys: tuple[DataKey, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """The rotation of one workspace's data key: planned, or done.
+
+    `revisions` are those to encrypt again, or encrypted again by this run. `unfinished`: an earlier run was stopped,
+    and this one goes on with its key. `retired` are the generations that were, or could be, retired.
+    """
+
+    workspace: str
+    from_generation: int
+    to_generation: int
+    revisions: int
+    unfinished: bool
+    retired: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewrapping:
+    """The change to another root key: how many data keys are, or would be, wrapped anew, and how many were already."""
+
+    root_key: str
+    url: str
+    rewrapped: int
+    already: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyEvent:
+    """What was done to keys: by whom, when, where (empty = the whole registry), with counts and key ids in `facts`."""
+
+    at: datetime
+    actor: str
+    action: str
+    workspace: str
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupSummary:
+    """What a backup holds: rows by table, and the root keys without which nothing in it opens."""
+
+    tables: str
+    created_at: datetime
+    rows: Mapping[str, int]
+    root_keys: tuple[str, ...]

@@ -152,25 +152,44 @@ def reference_cycle(names: Sequence[str]) -> ReferenceCycle:
 def type_not_registered(slug: str, number: int | None, slugs: Iterable[str]) -> TypeNotRegistered:
     """The registry does not know block type `slug`, or not its schema version `number`."""
     what = f"block type {slug!r}" if number is None else f"schema version {number} of block type {slug!r}"
-    hint = describe_near(get_close_matches(slug, sorted(slugs))) or "Save a block of this type from Python first."
+    known = sorted(slugs)
+    if number is not None and slug in known:
+        hint = f"`typecase types versions {slug}` lists those there are."
+    else:
+        hint = describe_near(get_close_matches(slug, known)) or "`typecase registry register` makes types known."
     return TypeNotRegistered(f"The registry does not know {what}.", hint=hint, slug=slug, number=number)
 
 
-def duplicate_type(slug: str, first: str, second: str) -> DuplicateBlockType:
-    """A slug belongs to the package that registered it first."""
+def refused(verdict: "Verdict") -> DuplicateBlockType | IncompatibleSchema:
+    """A registry does not take a definition: its type is another package's, or its schema breaks a rule."""
+    return duplicate_type(verdict) if verdict.moves else incompatible_schema(verdict)
+
+
+def duplicate_type(verdict: "Verdict") -> DuplicateBlockType:
+    """A slug belongs to the package that registered it first, until it is handed over."""
+    slug, first, second = verdict.slug, verdict.owner, verdict.package
     message = f"Block type {slug!r} belongs to package {first}; {second} may not register it."
-    return DuplicateBlockType(message, hint=f"Choose another slug in {second}.", slug=slug, owners=(first, second))
+    if verdict.breaks:
+        message += f" Its schema breaks the rule {verdict.report.mode} too:{_breaks(verdict)}"
+    lead = "\n" if verdict.breaks else ""
+    hint = f"{lead}{verdict.handing_over} Otherwise choose another slug in {second}."
+    return DuplicateBlockType(message, hint=hint, slug=slug, owners=(first, second), verdict=verdict)
 
 
 def incompatible_schema(verdict: "Verdict") -> IncompatibleSchema:
     """A new schema breaks the rule of its type."""
     report, slug = verdict.report, verdict.slug
-    found = "".join(
-        f"\n  {item.path} ({item.rule}, against version {item.version}): {item.sentence}" for item in report.breaking
-    )
-    message = f"The new schema of {slug!r} breaks its rule {report.mode} ({report.policy}):{found}"
+    message = f"The new schema of {slug!r} breaks its rule {report.mode} ({report.policy}):{_breaks(verdict)}"
     hint = (
         "\nChange the class so that both are read, or give it a @migration. Or give the old documents up: register it "
         "with force (`typecase registry register --package NAME --force`)."
     )
     return IncompatibleSchema(message, hint=hint, slug=slug, differences=report.breaking, verdict=verdict)
+
+
+def _breaks(verdict: "Verdict") -> str:
+    return "".join(
+        f"\n  {item.path} ({item.rule}, against version {item.version}): {item.sentence}"
+        for item in verdict.report.breaking
+        if item.version is not None
+    )

@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING, Self
 from typecase.blocks.stored import UNSET
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from typecase.blocks.compatibility import Mode, Policy
     from typecase.blocks.records import (
         Change,
+        DataKey,
         Dependent,
         Document,
         DocumentFilter,
         Draft,
+        KeyEvent,
         KeyStatus,
         Page,
         Revision,
+        Rewrapping,
+        Rotation,
         SchemaVersion,
         TypeDefinition,
         TypeRecord,
@@ -108,17 +113,30 @@ class Types(ABC):
         """Store a block type if it is new and its schema if it is new. Idempotent, safe from many processes.
 
         A new schema is checked against earlier versions under the type's rule; `force` takes it all the same, and
-        later versions are compared from there on.
-        Raises `DuplicateBlockType` when another package registered the slug first, `IncompatibleSchema`.
+        later versions are compared from there on. The slug belongs to the package that registers it first; `force`
+        hands it over.
+        Raises `DuplicateBlockType` when it is another package's, `IncompatibleSchema`.
         """
 
     @abstractmethod
     def check(self, definition: TypeDefinition) -> Verdict:
-        """Say what `register` would do, and write nothing. Raises `DuplicateBlockType`."""
+        """Say what `register` would do, and write nothing."""
 
     @abstractmethod
-    def list(self) -> tuple[TypeRecord, ...]:
-        """Return all registered block types by slug."""
+    def list(self, *, search: str = "", cursor: str | None = None, limit: int = 100) -> Page[TypeRecord]:
+        """Return registered block types by slug, those with `search` in slug or title; `limit` 1 to 1000."""
+
+    def all(self) -> Iterator[TypeRecord]:
+        """Yield all registered block types by slug, page by page."""
+        from typecase.blocks.paging import LONGEST
+
+        cursor: str | None = None
+        while True:
+            page = self.list(cursor=cursor, limit=LONGEST)
+            yield from page.items
+            cursor = page.cursor
+            if cursor is None:
+                return
 
     @abstractmethod
     def get(self, slug: str) -> TypeRecord:
@@ -178,12 +196,69 @@ class Workspaces(ABC):
         """Remove an empty workspace and its data keys. Raises `WorkspaceInUse`; `default` is always in use."""
 
 
+class Keys(ABC):
+    """The data keys of a registry: replaced, retired, wrapped by another root key. All of it while others work.
+
+    What was stopped in the middle goes on where it was when it is called again. No `workspaces` means all of them.
+    `watch` is told how many are done, of how many.
+    """
+
+    @abstractmethod
+    def plan(self, workspaces: Sequence[str] = ()) -> tuple[Rotation, ...]:
+        """Say what `rotate` would do, and write nothing. Raises `WorkspaceNotFound`."""
+
+    @abstractmethod
+    def rotate(
+        self,
+        workspaces: Sequence[str] = (),
+        *,
+        retire: bool = False,
+        actor: str = "",
+        watch: Callable[[int, int], None] | None = None,
+    ) -> tuple[Rotation, ...]:
+        """Give workspaces a new data key and encrypt every revision again; `retire` destroys the earlier keys then.
+
+        New writes use the new key at once. Where an earlier rotation is unfinished, that one is finished instead.
+        Raises `WorkspaceNotFound`, `RegistrySealed`, `KeyUnavailable`, `DecryptionFailed`.
+        """
+
+    @abstractmethod
+    def retire(self, workspaces: Sequence[str] = (), *, actor: str = "") -> tuple[DataKey, ...]:
+        """Destroy every data key but the newest of each workspace, and return what was destroyed.
+
+        Raises `KeyInUse` when something is encrypted under one of them; then all of them stay.
+        """
+
+    @abstractmethod
+    def plan_rewrap(self, url: str | None = None) -> Rewrapping:
+        """Say what `rewrap` would do, and write nothing."""
+
+    @abstractmethod
+    def rewrap(
+        self,
+        url: str | None = None,
+        *,
+        create: bool = False,
+        actor: str = "",
+        watch: Callable[[int, int], None] | None = None,
+    ) -> Rewrapping:
+        """Wrap every data key with the root key at `url`, None = the first of the settings; `create` makes it first.
+
+        Raises `RegistrySealed`, `KeyUnavailable`.
+        """
+
+    @abstractmethod
+    def events(self, *, limit: int = 20) -> tuple[KeyEvent, ...]:
+        """Return what was done to keys, newest first."""
+
+
 class Registry(ABC):
     """Where block types, schema versions and documents live. Safe to share between threads; survives a fork."""
 
     documents: Documents
     types: Types
     workspaces: Workspaces
+    keys: Keys
 
     #: URL schemes that this class serves are declared in the entry-point group `typecase.registries`.
     url: str

@@ -11,6 +11,7 @@ from pydantic.types import Secret, SecretBytes, SecretStr
 
 from typecase.blocks.errors import InvalidBlock
 from typecase.blocks.redaction import Mask
+from typecase.blocks.secrets.placeholders import Referenced, Unresolved
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -114,6 +115,8 @@ def _secrets(cls: type[BaseModel], given: Any) -> Iterator[str]:
 
 
 def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, Referenced | Unresolved):
+        return
     if hasattr(value, "get_secret_value"):
         value = value.get_secret_value()
     if isinstance(value, str):

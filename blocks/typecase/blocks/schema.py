@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pydantic import BaseModel, SecretBytes
@@ -15,6 +16,7 @@ from pydantic_core import PydanticSerializationError, core_schema
 
 from typecase.blocks.block_type import kinds_of, type_of
 from typecase.blocks.catalog import CATALOG, LOCAL
+from typecase.blocks.dict_keys import KeyLost, refuse_keys
 from typecase.blocks.errors import InvalidBlockType
 from typecase.blocks.fields import FORM_KEY
 from typecase.blocks.migrations import migrations_of
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
 
 BLOCK_KEY: Final = "x-typecase-block"
 KIND_KEY: Final = "x-typecase-kind"
+#: Slugs that a block type in a field had before; in forms only.
+ALIASES_KEY: Final = "x-typecase-aliases"
 
-_NOTES: Final = frozenset({"title", "description", "examples", "deprecated", "$comment", FORM_KEY})
+_NOTES: Final = frozenset({"title", "description", "examples", "deprecated", "$comment", FORM_KEY, ALIASES_KEY})
 _NAMED: Final = frozenset({"properties", "patternProperties", "$defs", "dependentSchemas"})
 _LISTED: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 _SINGLE: Final = frozenset({"items", "additionalProperties", "not", "contains", "propertyNames"})
@@ -36,6 +40,7 @@ class BlockSchema(GenerateJsonSchema):
     """pydantic's generator, with `writeOnly` on every kind of secret and blocks marked by slug or kind."""
 
     ignored_warning_kinds: Final = {"skipped-choice", "non-serializable-default"}  # type: ignore[misc]  # fixed here
+    _shared: Mapping[str, core_schema.CoreSchema] = MappingProxyType({})
 
     def json_or_python_schema(self, schema: core_schema.JsonOrPythonSchema) -> JsonSchemaValue:
         """Mark `Secret[T]`, which pydantic leaves unmarked."""
@@ -64,7 +69,19 @@ class BlockSchema(GenerateJsonSchema):
             return super().model_schema(schema)
         if inspect.isabstract(cls) or "__block__" not in vars(cls):
             return {"type": "object", KIND_KEY: vars(cls).get("__kind__", "Block"), "title": cls.__name__}
-        return {**super().model_schema(schema), BLOCK_KEY: type_of(cls).slug}
+        block_type = type_of(cls)
+        former = {ALIASES_KEY: list(block_type.aliases)} if block_type.aliases else {}
+        return {**super().model_schema(schema), BLOCK_KEY: block_type.slug, **former}
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        """Refuse keys that would not come back from the text that JSON makes of them."""
+        refuse_keys(schema.get("keys_schema"), self._shared)
+        return super().dict_schema(schema)
+
+    def definitions_schema(self, schema: core_schema.DefinitionsSchema) -> JsonSchemaValue:
+        """Remember what is defined once and used in several places."""
+        self._shared = {item["ref"]: item for item in schema["definitions"] if "ref" in item}
+        return super().definitions_schema(schema)
 
     def encode_default(self, dft: Any) -> Any:
         """Leave defaults that hold a secret out of the schema."""
@@ -92,7 +109,8 @@ def definition_of(cls: "type[Block]") -> TypeDefinition:
     paths = tuple(sorted(set(secret_paths(schema))))
     kinds = kinds_of(cls)
     entry = CATALOG.entry(block_type.slug)
-    package = entry.package if entry is not None and _is_declared(cls, entry.target) else _package_of(cls)
+    top = cls.__module__.partition(".")[0]
+    package = entry.package if entry is not None and _is_declared(cls, entry.target) else _package_of(top)
     return TypeDefinition(
         slug=block_type.slug,
         title=block_type.title,
@@ -117,6 +135,8 @@ def _form_of(cls: "type[Block]") -> dict[str, Any]:
         reason, hint = error.message, "Use types that JSON can express: the document is stored as JSON."
     except PydanticUndefinedAnnotation as error:
         reason, hint = error.message, "Define the type of that field in the module of the block."
+    except KeyLost as error:
+        reason, hint = str(error), "Use texts, numbers, dates or an enum of texts as keys: JSON has no others."
     except PydanticUserError as error:
         reason, hint = error.message, "Define the types that the fields name, at the top of the module."
     raise InvalidBlockType(f"{cls.__qualname__} has no JSON Schema: {reason}.", hint=hint)
@@ -266,12 +286,8 @@ def _is_declared(cls: type, target: str) -> bool:
     return cls.__qualname__ == name and f"{cls.__module__}.".startswith(f"{module}.")
 
 
-def _package_of(cls: type) -> str:
-    return _distribution_of(cls.__module__.partition(".")[0])
-
-
 @lru_cache(maxsize=256)
-def _distribution_of(top: str) -> str:
+def _package_of(top: str) -> str:
     owners = packages_distributions().get(top, ())
     return owners[0] if len(owners) == 1 else LOCAL
 

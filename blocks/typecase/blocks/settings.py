@@ -31,6 +31,13 @@ class Settings(BaseModel):
     key: str | None = Field(
         None, description="Key provider URL: file:///path, env://NAME, keyring://service/user; unset: the key file"
     )
+    secret_max_age: float = Field(
+        300.0, ge=0, description="Seconds that a secret from a store is kept in memory and used without asking again"
+    )
+    secret_max_stale: float = Field(
+        0.0, ge=0, description="Seconds after that in which it is still used while its store does not answer"
+    )
+    secret_files: str | None = Field(None, description="Folder of the store `file`; unset: /run/secrets")
     profile: str | None = Field(None, description="Which [profiles.NAME] tables of the settings files apply")
 
     @field_validator("workspace")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from typecase.blocks.block_type import asked_for, type_of
 from typecase.blocks.catalog import CATALOG
@@ -24,19 +24,38 @@ R = TypeVar("R")
 
 
 @forgetful
-def load(cls: type[B], name: str, *, workspace: str | None, revision: int | None, registry: "Registry | None") -> B:
+def load(
+    cls: type[B],
+    name: str,
+    *,
+    workspace: str | None,
+    revision: int | None,
+    registry: "Registry | None",
+    resolve: Literal["lazy", "eager"] = "lazy",
+) -> B:
     """Load and build; see `Block.load`."""
     slug, _, plain = name.rpartition("/")
     registry = registry or current_registry()
     tree = registry.load(plain, workspace=workspace or current_workspace(), revision=revision)
     if slug:
         _expect_type(name, slug, tree.root.type_slug)
-    return Loading(tree, registry).root(cls)  # type: ignore[return-value] # `root` refuses anything but a `cls`
+    block = Loading(tree, registry).root(cls)
+    if resolve == "eager":
+        from typecase.blocks.secrets.fresh import fetch_all
+
+        fetch_all(block)
+    return block  # type: ignore[return-value] # `root` refuses anything but a `cls`
 
 
 @forgetful
 def save(
-    block: "Block", name: str, *, workspace: str | None, registry: "Registry | None", **options: Any
+    block: "Block",
+    name: str,
+    *,
+    workspace: str | None,
+    registry: "Registry | None",
+    secrets_to: str | None = None,
+    **options: Any,
 ) -> "Revision":
     """Dump, register the types met, and write; see `Block.save`."""
     registry = registry or current_registry()
@@ -57,18 +76,22 @@ def save(
     place = (registry.url, workspace, name)
     if options["expected_revision"] is None and known and (known.registry, known.workspace, known.name) == place:
         options["expected_revision"] = known.revision
-    revision = registry.documents.save(
-        Draft(
-            name=name,
-            workspace=workspace,
-            type_slug=own_type.slug,
-            schema_version=version,
-            data=Dump(block, version_of).document(),
-            author=author(),
-            former_slugs=own_type.aliases,
-            **options,
-        )
+    draft = Draft(
+        name=name,
+        workspace=workspace,
+        type_slug=own_type.slug,
+        schema_version=version,
+        data=Dump(block, version_of).document(),
+        author=author(),
+        former_slugs=own_type.aliases,
+        **options,
     )
+    if secrets_to is None:
+        revision = registry.documents.save(draft)
+    else:
+        from typecase.blocks.secrets.moving import save_with_store
+
+        revision = save_with_store(draft, secrets_to, block, registry)
     origin = Origin(revision.document_id, revision.workspace, revision.name, revision.number, registry.url)
     object.__setattr__(block, "_origin", origin)
     return revision

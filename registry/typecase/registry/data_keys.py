@@ -1,53 +1,91 @@
 """Data keys: one per workspace and generation, wrapped by the root key, opened once and kept in memory."""
 
+import os
+import re
 from os import urandom
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 from typecase.blocks.errors import DecryptionFailed, KeyUnavailable, RegistrySealed
 from typecase.registry.envelope import KEY_ID_SIZE, data_key_context, new_data_key
 from typecase.registry.reading import WrappedKey
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from typecase.registry.keys import KeyProvider
 
-_BACK = "Restore that root key from its backup, or point TYPECASE_KEY at it; `typecase keys status` shows more."
+_BACK: Final = "Restore that root key from its backup, or point TYPECASE_KEY at it; `typecase keys status` shows more."
+_BETWEEN: Final = re.compile(r"\s+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
+
+_all: WeakSet["DataKeys"] = WeakSet()
+
+
+class RetiredKey(DecryptionFailed):
+    """A data key was retired. Whoever read its id before that finds the data under the newest key."""
 
 
 class DataKeys:
-    """The data keys of one registry, and the root key that opens them.
+    """The data keys of one registry, and the root keys that open them.
 
-    `url` is the root key's URL, None for the key file of this user. Nothing is read before it is needed.
+    `url` names the root key, None for the key file of this user. It may name several, with white space between them:
+    the first wraps new data keys, each opens what it has wrapped. Nothing is read before it is needed.
     """
 
     def __init__(self, url: str | None) -> None:
         self._url = url
-        self._provider: KeyProvider | None = None
+        self._providers: dict[str, KeyProvider] = {}
+        self._lock = Lock()
         #: Data keys in clear by id: what spares the load path all else.
         self.opened: dict[str, bytes] = {}
+        _all.add(self)
 
     def __repr__(self) -> str:
         return f"<DataKeys, {len(self.opened)} opened>"
 
     @property
     def url(self) -> str:
-        """The root key's URL."""
+        """The URL of the root key that wraps new data keys."""
+        return self.urls[0]
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The URLs of all root keys."""
         if self._url is None:
             from typecase.blocks.settings import default_paths
 
             self._url = default_paths().key_file.as_uri()
-        return self._url
+        return tuple(_BETWEEN.split(self._url.strip()))
+
+    def put_first(self, url: str) -> None:
+        """Wrap with the root key at `url` from now on; the others go on opening what they have wrapped."""
+        self._url = " ".join(dict.fromkeys((url, *self.urls)))
 
     def provider(self, *, create: bool = False) -> "KeyProvider":
-        """Return the root key; `create` makes it if its place is empty. Raises `KeyUnavailable`."""
-        if self._provider is None:
-            self._provider = _open_provider(self.url, create=create)
-        return self._provider
+        """Return the root key that wraps; `create` makes it if its place is empty. Raises `KeyUnavailable`."""
+        return self.root_key_at(self.url, create=create)
+
+    def root_key_at(self, url: str, *, create: bool = False) -> "KeyProvider":
+        """Return the root key at `url`, opened once; `create` makes it first. Raises `KeyUnavailable`."""
+        provider = self._providers.get(url)
+        if provider is None:
+            provider = self._providers[url] = _open_provider(url, create=create)
+        return provider
+
+    def reaches(self, root_key: str) -> bool:
+        """Tell whether one of the root keys here is the one called `root_key`."""
+        return any(provider.id == root_key for provider in self._available([]))
 
     def open(self, key: WrappedKey) -> bytes:
-        """Unwrap `key`. Raises `RegistrySealed` when the root key is missing or another one."""
+        """Unwrap `key`. Raises `RegistrySealed` when the root key is missing or another one, `RetiredKey`."""
         dek = self.opened.get(key.id)
         if dek is None:
-            dek = self.opened[key.id] = self._unwrap(key)
+            # One call to the root key's service, however many threads begin with the same document.
+            with self._lock:
+                dek = self.opened.get(key.id)
+                if dek is None:
+                    dek = self.opened[key.id] = self._unwrap(key)
         return dek
 
     def make(self, workspace_id: str, *, generation: int = 1) -> WrappedKey:
@@ -58,34 +96,76 @@ class DataKeys:
         self.opened[key_id.hex()] = dek
         return WrappedKey(key_id.hex(), workspace_id, generation, provider.id, wrapped)
 
+    def rewrap(self, key: WrappedKey) -> WrappedKey:
+        """Wrap `key` with the root key that comes first. Raises `RegistrySealed`, `KeyUnavailable`."""
+        provider, dek = self.provider(), self.open(key)
+        context = data_key_context(key.workspace_id, key.generation, bytes.fromhex(key.id))
+        wrapped = provider.wrap(dek, context=context)
+        if provider.unwrap(wrapped, context=context) != dek:
+            del dek
+            raise KeyUnavailable(
+                f"The root key {provider.id} does not open what it wraps.",
+                hint="Nothing was changed. Let this identity both wrap and unwrap with it.",
+                reason="malformed",
+            )
+        return key._replace(root_key=provider.id, wrapped=wrapped)
+
     def forget(self) -> None:
-        """Drop the root key and every data key from memory."""
-        self._provider = None
+        """Drop the root keys and every data key from memory."""
+        self._providers.clear()
         self.opened.clear()
 
-    def _unwrap(self, key: WrappedKey) -> bytes:
-        try:
-            provider = self.provider()
-        except KeyUnavailable as error:
-            failure = _sealed(str(error.message), key)
-        else:
-            if provider.id == key.root_key:
-                context = data_key_context(key.workspace_id, key.generation, bytes.fromhex(key.id))
-                try:
-                    return provider.unwrap(key.wrapped, context=context)
-                except DecryptionFailed:
-                    failure = _sealed("The root key does not open the data key: one of them is damaged.", key)
+    def renew_lock(self) -> None:
+        """Take a lock of its own in a forked child: the parent's may be held by a thread that is not here."""
+        self._lock = Lock()
+
+    def _available(self, reasons: list[str]) -> "Iterator[KeyProvider]":
+        """Yield the root keys that can be had; say in `reasons` what is wrong with the others."""
+        for url in self.urls:
+            try:
+                provider = self.root_key_at(url)
+            except KeyUnavailable as error:
+                reasons.append(str(error.message))
             else:
-                failure = _sealed(f"The root key here is {provider.id}.", key)
-        raise failure
+                yield provider
+
+    def _unwrap(self, key: WrappedKey) -> bytes:
+        if not key.wrapped:
+            raise RetiredKey(
+                "The data is encrypted under a data key that was retired and destroyed.",
+                hint="Load it again; if that fails, the row is from an older copy of the database.",
+            )
+        reasons: list[str] = []
+        others: list[str] = []
+        context = data_key_context(key.workspace_id, key.generation, bytes.fromhex(key.id))
+        for provider in self._available(reasons):
+            if provider.id != key.root_key:
+                others.append(provider.id)
+                continue
+            try:
+                return provider.unwrap(key.wrapped, context=context)
+            except DecryptionFailed:
+                reasons = ["The root key does not open the data key: one of them is damaged."]
+                others.clear()
+                break
+            except KeyUnavailable as error:
+                reasons.append(str(error.message))
+        if others:
+            reasons.append(f"The root key here is {' and '.join(others)}.")
+        raise _sealed(" ".join(reasons), key.root_key)
 
 
-def _sealed(reason: str, key: WrappedKey) -> RegistrySealed:
+def other_root_key(root_key: str, provider_id: str) -> RegistrySealed:
+    """Say that the registry has gone over to a root key which is not the one here."""
+    return _sealed(f"The root key here is {provider_id}.", root_key)
+
+
+def _sealed(reason: str, root_key: str) -> RegistrySealed:
     return RegistrySealed(
-        f"The registry is sealed: its data is encrypted under root key {key.root_key}. {reason}",
+        f"The registry is sealed: its data is encrypted under root key {root_key}. {reason}",
         hint=_BACK,
         reason=reason,
-        root_key=key.root_key,
+        root_key=root_key,
     )
 
 
@@ -98,3 +178,12 @@ def _open_provider(url: str, *, create: bool) -> "KeyProvider":
     from typecase.registry.keys.provider import create_key, open_key
 
     return create_key(url) if create else open_key(url)
+
+
+def _renew_locks() -> None:
+    for keys in list(_all):
+        keys.renew_lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)

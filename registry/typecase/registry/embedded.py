@@ -11,8 +11,9 @@ from weakref import WeakSet
 
 from typecase.blocks.errors import SettingsError
 from typecase.blocks.registry import Registry
+from typecase.blocks.secrets.referring import MARK
 from typecase.blocks.stored import StoredBlock, Tree
-from typecase.registry.data_keys import DataKeys
+from typecase.registry.data_keys import DataKeys, RetiredKey
 from typecase.registry.edge import guarded
 from typecase.registry.reading import (
     HEAD,
@@ -29,13 +30,13 @@ from typecase.registry.reading import (
 from typecase.registry.sqlite import Connection, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from typecase.blocks.records import KeyStatus
+    from typecase.blocks.records import BackupSummary, KeyStatus
     from typecase.registry.file_registry import FileRegistry
 
 _PREFIX = "sqlite:///"
-_PARTS = frozenset({"documents", "types", "workspaces"})
+_PARTS = frozenset({"documents", "keys", "types", "workspaces"})
 _KEY_ID = 9
 
 
@@ -77,7 +78,11 @@ class EmbeddedRegistry(Registry):
         connection = self._connection()
         row = connection.execute(ROOT_BY_NAME, (name, revision, workspace)).fetchone()
         if row is not None:
-            return self._tree(connection, row)
+            try:
+                return self._tree(connection, row)
+            except RetiredKey:
+                # A rotation ended between two statements; what follows is one.
+                return self._full_registry().load(name, workspace=workspace, revision=revision)
         parameters = {"name": name, "workspace": workspace, "revision": revision}
         tree = open_tree(connection.execute(TREE_BY_NAME, parameters).fetchall(), self._keys.open)
         return tree or self._full_registry().load(name, workspace=workspace, revision=revision)
@@ -88,7 +93,10 @@ class EmbeddedRegistry(Registry):
         connection = self._connection()
         row = connection.execute(ROOT_BY_ID, (revision, document_id)).fetchone()
         if row is not None:
-            return self._tree(connection, row)
+            try:
+                return self._tree(connection, row)
+            except RetiredKey:
+                return self._full_registry().load_id(document_id, revision=revision)
         return self._full_registry().load_id(document_id, revision=revision)
 
     def key_status(self) -> KeyStatus:
@@ -98,6 +106,15 @@ class EmbeddedRegistry(Registry):
     def init(self, *, create_key_if_missing: bool = True) -> bool:
         """Make or upgrade what the first call would; tell whether the registry is new."""
         return self._full_registry().init(create_key_if_missing=create_key_if_missing)
+
+    def backup(self, path: Path, *, watch: Callable[[int, int], None] | None = None) -> BackupSummary:
+        """Write the whole registry into a file; see `SqlRegistry.backup`."""
+        return self._full_registry().backup(path, watch=watch)
+
+    def restore_backup(self, path: Path, *, watch: Callable[[int, int], None] | None = None) -> BackupSummary:
+        """Fill this registry from a backup; see `SqlRegistry.restore_backup`."""
+        self.close()
+        return self._full_registry().restore_backup(path, watch=watch)
 
     def close(self) -> None:
         """Release connections. The registry may be used again afterwards."""
@@ -110,7 +127,7 @@ class EmbeddedRegistry(Registry):
 
     def _tree(self, connection: Connection, row: Sequence[Any]) -> Tree:
         root = self._open(connection, row)
-        if b'"$block"' not in root.data:
+        if b'"$block"' not in root.data and MARK not in root.data:
             return Tree(root, {})
         rows = connection.execute(REFERENCED, (root.document_id, root.revision)).fetchall()
         return Tree(root, {row[0]: self._open(connection, row) for row in rows})

@@ -12,6 +12,7 @@ from typecase.blocks.errors import RegistryOutdated
 from typecase.registry.faults import outdated
 from typecase.registry.locks import lock_installation
 from typecase.registry.reading import HEAD, READ_VERSION
+from typecase.registry.stored_keys import require_root_key
 from typecase.registry.tables import VERSION_TABLE, data_keys, registry, workspaces
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def check_tables(engine: Engine, url: str) -> None:
     if version == HEAD:
         return
     if version is not None:
-        _refuse_newer(version, url)
+        refuse_newer(version, url)
     raise outdated(url)
 
 
@@ -58,8 +59,8 @@ def install(connection: Connection, keys: "DataKeys", *, url: str, create_key: b
     version = installed_version(connection)
     if version != HEAD:
         if version is not None:
-            _refuse_newer(version, url)
-        _migrate(connection)
+            refuse_newer(version, url)
+        migrate(connection, HEAD)
     is_new = connection.scalar(select(registry.c.id)) is None
     if is_new:
         connection.execute(insert(registry).values(id=uuid4().hex, created_at=datetime.now(UTC)))
@@ -75,13 +76,14 @@ def add_workspace(
 ) -> None:
     """Insert a workspace and its first data key."""
     workspace_id, now = uuid4().hex, datetime.now(UTC)
+    require_root_key(connection, keys)
     key = keys.make(workspace_id)
     connection.execute(
         insert(workspaces).values(
             id=workspace_id, name=name, parent_id=parent_id, description=description, created_at=now
         )
     )
-    connection.execute(insert(data_keys).values(**key._asdict(), created_at=now))
+    connection.execute(insert(data_keys).values(**key._asdict(), created_at=now, settled_at=now))
 
 
 def migration_config() -> "Config":
@@ -93,16 +95,18 @@ def migration_config() -> "Config":
     return config
 
 
-def _migrate(connection: Connection) -> None:
+def migrate(connection: Connection, version: str) -> None:
+    """Bring the tables to `version`, which is this package's or an earlier one, in the caller's transaction."""
     from alembic import command
 
     config = migration_config()
     config.attributes["connection"] = connection
     with _alembic:
-        command.upgrade(config, "head")
+        command.upgrade(config, version)
 
 
-def _refuse_newer(version: str, url: str) -> None:
+def refuse_newer(version: str, url: str) -> None:
+    """Raise `RegistryOutdated` for tables that this package does not know yet."""
     from alembic.script import ScriptDirectory
 
     known = {script.revision for script in ScriptDirectory.from_config(migration_config()).walk_revisions()}

@@ -7,7 +7,7 @@ from typecase.blocks.stored import StoredBlock, Tree
 from typecase.registry.envelope import open_sealed, revision_context
 
 #: The newest migration in `migrations/versions`.
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 VERSION_TABLE: Final = "typecase_version"
 READ_VERSION: Final = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608 - a constant
 
@@ -15,7 +15,7 @@ READ_VERSION: Final = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608 -
 DEPTH: Final = 32
 
 _COLUMNS: Final = """d.id, w.name, d.name, r.type_slug, r.number, r.schema_version, t.package,
-       r.payload, w.id, r.key_id"""
+       r.payload, w.id, r.key_id, d.secret"""
 
 #: One document by workspace and name; parameters: name, revision or NULL, workspace.
 ROOT_BY_NAME: Final = f"""
@@ -96,11 +96,12 @@ WITH RECURSIVE root(id, number) AS (
   SELECT d.id, coalesce(CAST(:revision AS INTEGER), d.revision) FROM documents d WHERE d.id = :id
 ),{_TREE}"""  # noqa: S608 - only constants are put in
 
-_IS_ROOT: Final = 10
+_SECRET: Final = 10
+_IS_ROOT: Final = 11
 
 
 class WrappedKey(NamedTuple):
-    """A data key as the database keeps it."""
+    """A data key as the database keeps it. A retired one has lost what was wrapped: `wrapped` is empty."""
 
     id: str
     workspace_id: str
@@ -112,7 +113,8 @@ class WrappedKey(NamedTuple):
 def open_row(row: Sequence[Any], dek: bytes) -> StoredBlock:
     """Decrypt one row of the statements above. Raises `DecryptionFailed`."""
     document_id, workspace, name, type_slug, number, schema_version, package, payload, workspace_id = row[:9]
-    data = open_sealed(dek, payload, context=revision_context(workspace_id, document_id, number))
+    context = revision_context(workspace_id, document_id, number)
+    data = open_sealed(dek, payload, context=context, document_secret=row[_SECRET])
     return StoredBlock(document_id, workspace, name, type_slug, number, schema_version, package, data)
 
 

@@ -14,20 +14,20 @@ from typecase.blocks.verdicts import (
     holds_blocks,
     judge,
 )
-from typecase.registry.schemas import find_facts, find_kinds, find_versions
+from typecase.registry.schemas import find_kinds, find_owner, find_versions
 from typecase.registry.tables import compatibility_rules
 
 _ALL = ""
 
 
 def judge_definition(connection: Connection, definition: TypeDefinition) -> Verdict:
-    """Say what registering `definition` would do. Raises `DuplicateBlockType`."""
-    find_facts(connection, definition)
+    """Say what registering `definition` would do."""
     return judge(
         definition,
         find_versions(connection, definition.slug),
         rule=find_rule(connection, definition.slug),
         kinds=find_kinds(connection) if holds_blocks(definition) else {},
+        owner=find_owner(connection, definition.slug),
     )
 
 

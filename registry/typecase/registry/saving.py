@@ -23,6 +23,7 @@ from typecase.blocks.errors import InvalidDocument
 from typecase.blocks.names import validate_name
 from typecase.blocks.records import Draft, Revision
 from typecase.blocks.stored import UNSET
+from typecase.registry.envelope import new_data_key
 from typecase.registry.locks import lock_references
 from typecase.registry.lookup import Place, find_chain, find_document, find_revision, seek_document
 from typecase.registry.references import refuse_cycle, resolve_references, write_references
@@ -103,6 +104,7 @@ class Saving:
         connection, place, now = self.connection, chain[0], datetime.now(UTC)
         targets = resolve_references(connection, data, chain)
         document_id: str = uuid4().hex if current is None else current.id
+        secret = (None if current is None else current.secret) or new_data_key()
         if current is not None:
             refuse_cycle(connection, document_id, draft.name, targets.values())
         number = 1 if current is None else current.revision + 1
@@ -113,8 +115,9 @@ class Saving:
             workspace_id=place.id,
             document_id=document_id,
             number=number,
+            document_secret=secret,
         )
-        _write_document(connection, draft, is_new=current is None, document_id=document_id, place=place, number=number)
+        _write_document(connection, draft, current, document_id=document_id, place=place, number=number, secret=secret)
         connection.execute(
             insert(revisions).values(
                 document_id=document_id,
@@ -165,12 +168,21 @@ def _encode(data: Mapping[str, Any], targets: Mapping[str, str]) -> bytes:
 
 
 def _write_document(
-    connection: Connection, draft: Draft, *, is_new: bool, document_id: str, place: Place, number: int
+    connection: Connection,
+    draft: Draft,
+    current: AnyRow | None,
+    *,
+    document_id: str,
+    place: Place,
+    number: int,
+    secret: bytes,
 ) -> None:
     now = datetime.now(UTC)
     facts = {"description": draft.description, "owner": draft.owner, "expires_at": draft.expires_at}
-    given = {name: value for name, value in facts.items() if value is not UNSET}
-    if is_new:
+    given: dict[str, Any] = {name: value for name, value in facts.items() if value is not UNSET}
+    if current is None or current.secret is None:
+        given["secret"] = secret
+    if current is None:
         connection.execute(
             insert(documents).values(
                 {

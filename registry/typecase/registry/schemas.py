@@ -4,17 +4,27 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 
 from typecase.blocks import refusals
-from typecase.blocks.catalog import LOCAL
-from typecase.blocks.records import SchemaVersion, TypeDefinition, TypeRecord
+from typecase.blocks.catalog import is_same_package
+from typecase.blocks.paging import limited, read_cursor, write_cursor
+from typecase.blocks.records import Page, SchemaVersion, TypeDefinition, TypeRecord
 from typecase.registry.tables import AnyRow, AnySelect, block_types, schema_versions
 
 
-def find_types(connection: Connection) -> tuple[TypeRecord, ...]:
-    """Return all block types by slug."""
-    return tuple(map(_type_record, connection.execute(_select_types().order_by(block_types.c.slug))))
+def find_types(connection: Connection, *, search: str, cursor: str | None, limit: int) -> Page[TypeRecord]:
+    """Return block types by slug."""
+    limit, after = limited(limit), read_cursor(cursor)
+    query = _select_types().order_by(block_types.c.slug).limit(limit + 1)
+    if after is not None:
+        query = query.where(block_types.c.slug > after)
+    if search:
+        columns = (block_types.c.slug, block_types.c.title)
+        query = query.where(or_(*(column.icontains(search, autoescape=True) for column in columns)))
+    rows = connection.execute(query).all()
+    items = tuple(map(_type_record, rows[:limit]))
+    return Page(items=items, cursor=write_cursor(items[-1].slug) if len(rows) > limit else None)
 
 
 def find_type(connection: Connection, slug: str) -> TypeRecord:
@@ -31,13 +41,16 @@ def find_kinds(connection: Connection) -> Mapping[str, tuple[str, ...]]:
 
 
 def find_facts(connection: Connection, definition: TypeDefinition) -> dict[str, Any] | None:
-    """Return what is stored about the type. Raises `DuplicateBlockType` when it is another package's."""
+    """Return what is stored about the type."""
     row = connection.execute(select(block_types).where(block_types.c.slug == definition.slug)).first()
     if row is None:
         return None
-    if row.package not in {definition.package, LOCAL}:
-        raise refusals.duplicate_type(definition.slug, row.package, definition.package)
     return {name: getattr(row, name) for name in _facts(definition)}
+
+
+def find_owner(connection: Connection, slug: str) -> str:
+    """Return the package that a type belongs to, empty where it is not registered."""
+    return connection.scalar(select(block_types.c.package).where(block_types.c.slug == slug)) or ""
 
 
 def write_facts(connection: Connection, definition: TypeDefinition, now: datetime, *, is_newest: bool) -> None:
@@ -45,7 +58,7 @@ def write_facts(connection: Connection, definition: TypeDefinition, now: datetim
     known, facts = find_facts(connection, definition), _facts(definition)
     if known is None:
         connection.execute(insert(block_types).values(slug=definition.slug, created_at=now, updated_at=now, **facts))
-    elif known != facts and (is_newest or known["package"] != definition.package):
+    elif known != facts and (is_newest or not is_same_package(known["package"], definition.package)):
         connection.execute(
             update(block_types).where(block_types.c.slug == definition.slug).values(updated_at=now, **facts)
         )
@@ -62,7 +75,9 @@ def find_current(connection: Connection, definition: TypeDefinition) -> SchemaVe
     row = connection.execute(query).first()
     if row is None:
         return None
-    superseded = known["package"] == definition.package and row.number < find_newest(connection, definition.slug)
+    superseded = is_same_package(known["package"], definition.package) and row.number < find_newest(
+        connection, definition.slug
+    )
     return _schema_version(row) if superseded or known == _facts(definition) else None
 
 

@@ -14,6 +14,7 @@ from typecase.registry.edge import guarded
 from typecase.registry.installation import install
 from typecase.registry.lookup import find_chain, find_document
 from typecase.registry.reading import TREE_BY_ID, TREE_BY_NAME, open_tree
+from typecase.registry.rotation_keys import SqlKeys
 from typecase.registry.store import Store, write
 from typecase.registry.stored_keys import read_status
 from typecase.registry.tables import documents, workspaces
@@ -21,7 +22,10 @@ from typecase.registry.types import SqlTypes
 from typecase.registry.workspaces import SqlWorkspaces
 
 if TYPE_CHECKING:
-    from typecase.blocks.records import KeyStatus
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from typecase.blocks.records import BackupSummary, KeyStatus
     from typecase.blocks.stored import Tree
     from typecase.registry.data_keys import DataKeys
 
@@ -40,6 +44,7 @@ class SqlRegistry(Registry):
         self.types = SqlTypes(store, keys)
         self.workspaces = SqlWorkspaces(store, keys)
         self.documents = SqlDocuments(store, keys, self.types)
+        self.keys = SqlKeys(store, keys)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url}>"
@@ -71,6 +76,30 @@ class SqlRegistry(Registry):
     def key_status(self) -> KeyStatus:
         """Say what encrypts this registry and whether it is sealed."""
         return self._store.read(lambda connection: read_status(connection, self._keys))
+
+    @guarded
+    def backup(self, path: Path, *, watch: Callable[[int, int], None] | None = None) -> BackupSummary:
+        """Write the whole registry, as it is at one moment, into a new file that only its owner can read.
+
+        Ciphertexts and wrapped data keys are copied as they are: nothing in the file opens without the root key.
+        Raises `BackupExists`, `RegistryUnreachable`.
+        """
+        from typecase.registry.backups import write_backup
+
+        return write_backup(self._store, path, watch=watch)
+
+    @guarded
+    def restore_backup(self, path: Path, *, watch: Callable[[int, int], None] | None = None) -> BackupSummary:
+        """Fill this registry, which must be empty, from a backup: all of it or nothing.
+
+        Raises `RegistryNotEmpty`, `BackupUnusable`.
+        """
+        from typecase.registry.backups_restoring import restore_backup
+
+        summary = restore_backup(self._store, path, watch=watch)
+        self._keys.forget()
+        self._store.close()
+        return summary
 
     def close(self) -> None:
         """Release connections. The registry may be used again afterwards."""

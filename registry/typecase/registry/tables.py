@@ -1,7 +1,8 @@
 """The registry's tables, for SQLite and PostgreSQL."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import (
     JSON,
@@ -25,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
+from typecase.registry.envelope import revision_context
 from typecase.registry.reading import VERSION_TABLE
 
 __all__ = [
@@ -32,11 +34,13 @@ __all__ = [
     "VERSION_TABLE",
     "AnyRow",
     "AnySelect",
+    "EncryptedColumn",
     "block_types",
     "compatibility_rules",
     "data_keys",
     "document_tags",
     "documents",
+    "key_events",
     "metadata",
     "registry",
     "revision_references",
@@ -141,6 +145,7 @@ compatibility_rules = Table(
     Column("policy", Text),
 )
 
+# `secret` is half of what opens the document's revisions, and goes with the row. NULL: all of them are of before it.
 documents = Table(
     "documents",
     metadata,
@@ -154,6 +159,7 @@ documents = Table(
     Column("expires_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+    Column("secret", LargeBinary),
     UniqueConstraint("workspace_id", "name"),
 )
 
@@ -165,6 +171,7 @@ document_tags = Table(
     Index(None, "tag", "document_id"),
 )
 
+# `settled_at`: nothing of the workspace is on an earlier key. `retired_at`: `wrapped` is empty, the key is gone.
 data_keys = Table(
     "data_keys",
     metadata,
@@ -175,7 +182,20 @@ data_keys = Table(
     Column("wrapped", LargeBinary, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("retired_at", UtcDateTime),
+    Column("settled_at", UtcDateTime),
     UniqueConstraint("workspace_id", "generation"),
+)
+
+# Rows are only ever added. A workspace stands by name: it may be gone.
+key_events = Table(
+    "key_events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", UtcDateTime, nullable=False, index=True),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("workspace", Text, nullable=False),
+    Column("facts", JSON, nullable=False),
 )
 
 revisions = Table(
@@ -185,12 +205,16 @@ revisions = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("type_slug", Name, nullable=False),
     Column("schema_version", Integer, nullable=False),
-    Column("key_id", Id, ForeignKey("data_keys.id"), nullable=False, index=True),
+    Column("key_id", Id, ForeignKey("data_keys.id"), nullable=False),
     Column("payload", LargeBinary, nullable=False),
     Column("author", Text, nullable=False),
     Column("restored_from", Integer),
     Column("created_at", UtcDateTime, nullable=False),
     ForeignKeyConstraint(["type_slug", "schema_version"], ["schema_versions.type_slug", "schema_versions.number"]),
+    # Rotation goes on where a batch ended, without looking at what it has moved already, and without jumping about in
+    # the file: an index of SQLite ends in the row's place, one of PostgreSQL in what the index itself says.
+    Index(None, "key_id", info={"only": "sqlite"}).ddl_if(dialect="sqlite"),
+    Index(None, "key_id", "document_id", "number", info={"only": "postgresql"}).ddl_if(dialect="postgresql"),
 )
 
 # A target has no foreign key: deleting by force leaves references that lead nowhere, and they must show.
@@ -204,5 +228,30 @@ revision_references = Table(
     ForeignKeyConstraint(["document_id", "number"], ["revisions.document_id", "revisions.number"]),
 )
 
-#: Every column that holds ciphertext, and the column that names its data key. Rotation goes through this list.
-ENCRYPTED_COLUMNS: Final = ((revisions, revisions.c.payload, revisions.c.key_id),)
+
+class EncryptedColumn(NamedTuple):
+    """A column of ciphertexts, and how one of them is found and opened.
+
+    `document_id` and `number` are the table's primary key; the document gives workspace and secret. `context` makes
+    the ciphertext's context of workspace, document and number.
+    """
+
+    table: Table
+    payload: Column[Any]
+    key_id: Column[Any]
+    document_id: Column[Any]
+    number: Column[Any]
+    context: Callable[[str, str, int], tuple[bytes, ...]]
+
+
+#: Every column that holds ciphertext. Rotation and retirement go through this list.
+ENCRYPTED_COLUMNS: tuple[EncryptedColumn, ...] = (
+    EncryptedColumn(
+        table=revisions,
+        payload=revisions.c.payload,
+        key_id=revisions.c.key_id,
+        document_id=revisions.c.document_id,
+        number=revisions.c.number,
+        context=revision_context,
+    ),
+)

@@ -8,15 +8,16 @@ from sqlalchemy import Connection
 from typecase.blocks import refusals
 from typecase.blocks.compatibility import Mode, Policy
 from typecase.blocks.names import validate_name
-from typecase.blocks.records import SchemaVersion, TypeDefinition, TypeRecord
+from typecase.blocks.records import Page, SchemaVersion, TypeDefinition, TypeRecord
 from typecase.blocks.registry import Types
 from typecase.blocks.stored import UNSET, Unset
-from typecase.blocks.verdicts import CompatibilityRule, Outcome, Verdict
+from typecase.blocks.verdicts import CompatibilityRule, Verdict
 from typecase.registry.edge import guarded
 from typecase.registry.rules import find_rule, judge_definition, set_rule
 from typecase.registry.schemas import (
     find_current,
     find_newest,
+    find_owner,
     find_type,
     find_types,
     find_version,
@@ -49,7 +50,7 @@ class SqlTypes(Types):
     def register(self, definition: TypeDefinition, *, force: bool = False) -> SchemaVersion:
         """Store a block type if it is new and its schema if it is new and compatible."""
         key = (definition.slug, definition.digest, definition.package, definition.package_version)
-        version = self._registered.get(key)
+        version = None if force else self._registered.get(key)
         if version is None:
             validate_name(definition.slug, "slug")
             version = self._store.read(lambda connection: find_current(connection, definition))
@@ -59,6 +60,9 @@ class SqlTypes(Types):
                 version = self._store.write(
                     lambda connection: self._register(connection, definition, verdict, force=force)
                 )
+            # A type that was handed over is no longer the other package's.
+            for other in [item for item in self._registered if item[0] == definition.slug and item[2] != key[2]]:
+                self._registered.pop(other, None)
             self._registered[key] = version
         return version
 
@@ -69,9 +73,9 @@ class SqlTypes(Types):
         return self._store.read(lambda connection: judge_definition(connection, definition))
 
     @guarded
-    def list(self) -> tuple[TypeRecord, ...]:
-        """Return all registered block types by slug."""
-        return self._store.read(find_types)
+    def list(self, *, search: str = "", cursor: str | None = None, limit: int = 100) -> Page[TypeRecord]:
+        """Return registered block types by slug."""
+        return self._store.read(lambda connection: find_types(connection, search=search, cursor=cursor, limit=limit))
 
     @guarded
     def get(self, slug: str) -> TypeRecord:
@@ -135,13 +139,14 @@ class SqlTypes(Types):
         self, connection: Connection, definition: TypeDefinition, verdict: Verdict, *, force: bool
     ) -> SchemaVersion:
         require_open(connection, self._keys)
-        if find_newest(connection, definition.slug) != verdict.newest:
+        slug = definition.slug
+        if (find_newest(connection, slug), find_owner(connection, slug)) != (verdict.newest, verdict.owner):
             verdict = judge_definition(connection, definition)
         if verdict.refused and not force:
-            raise refusals.incompatible_schema(verdict)
+            raise refusals.refused(verdict)
         now = datetime.now(UTC)
         write_facts(connection, definition, now, is_newest=verdict.number >= verdict.newest)
-        if verdict.outcome is Outcome.UNCHANGED:
+        if verdict.number <= verdict.newest:
             return self.schema(connection, definition.slug, verdict.number)
         version = SchemaVersion(
             type_slug=definition.slug,
@@ -153,7 +158,7 @@ class SqlTypes(Types):
             package=definition.package,
             package_version=definition.package_version,
             created_at=now,
-            forced=verdict.refused,
+            forced=verdict.breaks,
         )
         insert_version(connection, version)
         return version

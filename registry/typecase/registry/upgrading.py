@@ -15,12 +15,14 @@ from typecase.blocks.evolution import newer_versions, number_of
 from typecase.blocks.loading import Loading
 from typecase.blocks.migrations import migrations_of
 from typecase.blocks.records import DocumentFilter
+from typecase.blocks.refusals import refused
 from typecase.blocks.schema import BLOCK_KEY, KIND_KEY, definition_of
 
 if TYPE_CHECKING:
     from typecase.blocks.records import Document
     from typecase.blocks.registry import Registry
     from typecase.blocks.stored import StoredBlock
+    from typecase.blocks.verdicts import Verdict
 
 
 class Outcome(StrEnum):
@@ -53,6 +55,7 @@ class Upgrade:
         self._registry = registry
         self._plan = plan
         self._numbers: dict[type[Block], int] = {}
+        self._verdicts: dict[type[Block], Verdict] = {}
 
     def documents(self, workspace: str, *, type_slug: str | None = None) -> Iterator["Document"]:
         """Yield the documents of a workspace page by page, of a type and of the slugs that it had before."""
@@ -92,13 +95,21 @@ class Upgrade:
         newer = " ".join(newer_versions(tree.root, self._registry.types))
         if newer:
             return _step(document, target, Outcome.FAILED, newer)
-        loading = _Recording(tree, self._registry)
+        loading = Recording(tree, self._registry)
         block = loading.root(Block)
         how = f"migrations: {', '.join(loading.ran)}" if loading.ran else "validation"
         if self._plan:
+            self._refuse(type(block))
             return _step(document, target, Outcome.PLANNED, how)
         revision = block.save(name, workspace=workspace, expected_revision=document.revision, registry=self._registry)
         return _step(document, revision.schema_version, Outcome.UPGRADED, how)
+
+    def _refuse(self, cls: type[Block]) -> None:
+        """Raise what saving a block of `cls` would raise about its type."""
+        if cls not in self._verdicts:
+            self._verdicts[cls] = self._registry.types.check(definition_of(cls))
+        if self._verdicts[cls].refused:
+            raise refused(self._verdicts[cls])
 
     def _is_current(self, cls: type[Block], document: "Document") -> bool:
         if document.type_slug != type_of(cls).slug or document.schema_version != self._known(cls):
@@ -129,13 +140,16 @@ class Upgrade:
         return self._numbers[cls]
 
 
-class _Recording(Loading):
-    """Remembers the migrations of the document itself and of the blocks inside it, not those that it refers to."""
+class Recording(Loading):
+    """Remembers the migrations of the document itself and of the blocks inside it, not those that it refers to.
+
+    Asks no secret store: references are written again as they are.
+    """
 
     __slots__ = ("_root", "ran")
 
     def __init__(self, tree: Any, registry: "Registry") -> None:
-        super().__init__(tree, registry)
+        super().__init__(tree, registry, fetches=False)
         self._root = f"{tree.root.workspace}/{tree.root.name} "
         self.ran: dict[str, None] = {}
 
@@ -155,8 +169,14 @@ def _step(document: "Document", target: int, outcome: Outcome, reason: str) -> S
         from_version=document.schema_version,
         to_version=target,
         outcome=outcome,
-        reason=" ".join(reason.split()),
+        reason=_in_one_line(reason),
     )
+
+
+def _in_one_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines()]
+    ended = [line if line.endswith((".", ":")) else f"{line}." for line in lines[:-1] if line]
+    return " ".join([*ended, *lines[-1:]])
 
 
 def _all_slugs(slug: str) -> tuple[str, ...]:

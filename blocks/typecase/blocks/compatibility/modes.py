@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from typecase.blocks.compatibility.check import check_compatibility, compare_fields
-from typecase.blocks.compatibility.rules import NOTES, Difference, Direction, Policy, Rule
+from typecase.blocks.compatibility.rules import NOTES, SECRECY, Difference, Direction, Policy, Rule
 
 
 class Mode(StrEnum):
@@ -95,8 +95,8 @@ def check_mode(
 ) -> Report:
     """Compare `new` with the earlier `versions`, oldest first, as `mode` and `policy` ask.
 
-    That a field stops being secret is refused in every mode, `none` included; a lost kind in those that look
-    backward. `bump` follows from what the newest earlier version wrote, whatever the mode.
+    That a field stops being secret is refused in every mode, `none` included, whichever earlier version had it; a
+    lost kind in those that look backward. `bump` follows from what the newest earlier version wrote, whatever the mode.
     """
     mode, policy = Mode(mode), Policy(policy)
     looked_at = versions if mode.is_transitive else versions[-1:]
@@ -105,9 +105,22 @@ def check_mode(
         seen = list(_compare(version, new, mode=mode, policy=policy, kinds=kinds, aliases=aliases))
         notes = NOTES if version is not versions[-1] else frozenset[Rule]()
         found.extend(difference for difference in seen if difference.rule not in notes)
+    exposed = {difference.path for difference in found if difference.rule in SECRECY}
+    for version in reversed(versions[: len(versions) - len(looked_at)]):
+        for difference in lost_secrecy(version, new):
+            if difference.path not in exposed:
+                exposed.add(difference.path)
+                found.append(difference)
     bump = _bump(versions, new, found, policy=policy, kinds=kinds, aliases=aliases)
     numbers = tuple(version.number for version in looked_at)
     return Report(mode=mode, policy=policy, compared_with=numbers, differences=tuple(found), bump=bump)
+
+
+def lost_secrecy(version: Numbered, new: Described) -> Iterator[Difference]:
+    """Yield where `new` would show in clear what `version` keeps secret, also where that cannot be decided."""
+    for difference in compare_fields(version.schema, new.schema):
+        if difference.rule in SECRECY:
+            yield replace(difference, version=version.number)
 
 
 def _compare(

@@ -78,6 +78,12 @@ class Notes:
             self._walk(_items(before, index), _items(after, index), path + step)
 
     def _compare_defaults(self, olds: list[Schema], news: list[Schema], path: str) -> None:
+        if any(
+            place.secret
+            for root, schemas in ((self._old, olds), (self._new, news))
+            for place in self._places(root, schemas)
+        ):
+            return  # defaults of secrets are in no schema
         was, now = _default(olds), _default(news)
         if was is now or (_ABSENT not in (was, now) and identity(was) == identity(now)):
             return

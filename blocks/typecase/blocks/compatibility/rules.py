@@ -49,16 +49,23 @@ class Rule(StrEnum):
     KIND_NARROWED = "kind-narrowed"
     BLOCK_TYPE_CHANGED = "block-type-changed"
     KIND_LOST = "kind-lost"
+    OWNER = "owner"
     STOPS_BEING_SECRET = "stops-being-secret"  # noqa: S105  a rule's name
     BECOMES_SECRET = "becomes-secret"  # noqa: S105  a rule's name
     FIELD_ADDED = "field-added"
     FIELD_REMOVED = "field-removed"
     DEFAULT_CHANGED = "default-changed"
+    HISTORY_DIFFERS = "history-differs"
     UNDECIDABLE = "undecidable"
 
 
-NOTES: Final = frozenset({Rule.BECOMES_SECRET, Rule.FIELD_ADDED, Rule.FIELD_REMOVED, Rule.DEFAULT_CHANGED})
+NOTES: Final = frozenset(
+    {Rule.BECOMES_SECRET, Rule.FIELD_ADDED, Rule.FIELD_REMOVED, Rule.DEFAULT_CHANGED, Rule.HISTORY_DIFFERS}
+)
 """Rules that never refuse a schema."""
+
+SECRECY: Final = frozenset({Rule.STOPS_BEING_SECRET, Rule.UNDECIDABLE})
+"""What a comparison of fields may find that refuses a schema: a secret is shown, or nobody can tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from typecase.blocks.documents.masking import Node, Schema, SchemaOf, mask_value
 from typecase.blocks.records import Change
+from typecase.blocks.secrets.reference import is_reference
 
 _ABSENT = object()
 
@@ -32,17 +33,22 @@ def _compare(path: str, before: Any, after: Any, nodes: list[Node]) -> Iterator[
     if _same(before, after):
         return
     secret = any(node.secret for node in nodes)
-    if not secret:
+    if not secret and not is_reference(before) and not is_reference(after):
         sides = [(before, nodes[0].entered(before)), (after, nodes[1].entered(after))]
         for kind in (Mapping, list):
             if isinstance(before, kind) and isinstance(after, kind):
                 yield from _inside(path, sides)
                 return
-    values = [None if secret or value is _ABSENT else value for value in (before, after)]
+    values = [_shown(value, node, secret=secret) for value, node in zip((before, after), nodes, strict=True)]
     action = "added" if before is _ABSENT else "removed" if after is _ABSENT else "changed"
-    if not secret:
-        values = [mask_value(value, node) for value, node in zip(values, nodes, strict=True)]
     yield Change(path=path, action=action, secret=secret, before=values[0], after=values[1])
+
+
+def _shown(value: Any, node: Node, *, secret: bool) -> Any:
+    """Return one side of a change: a reference, which is no secret, or the value if it is none."""
+    if value is _ABSENT or (secret and not is_reference(value)):
+        return None
+    return mask_value(value, node)
 
 
 def _inside(path: str, sides: list[tuple[Any, Node]]) -> Iterator[Change]:

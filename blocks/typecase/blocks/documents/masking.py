@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from typecase.blocks.dumping import BLOCK, SECRET, TYPE, VERSION
+from typecase.blocks.markers import BLOCK, SECRET, TYPE, VERSION
 from typecase.blocks.records import SchemaVersion
 from typecase.blocks.schema import branches, follow
+from typecase.blocks.secrets.reference import is_reference
 
 Schema: TypeAlias = Mapping[str, Any]
 SchemaOf: TypeAlias = Callable[[str, int | None], SchemaVersion]
@@ -44,6 +45,8 @@ class Node:
 def mask_document(data: Mapping[str, Any], *schemas: Schema, schema_of: SchemaOf) -> dict[str, Any]:
     """Return `data` with each secret as `{"$secret": {"set": true, "source": "literal"}}`; null stays null.
 
+    Where a field refers to a store, `source` is the reference: `{"store": ..., "key": ...}`.
+
     What any of `schemas` calls a secret is one: that of the revision, and the newest, which may know better.
     """
     masked: dict[str, Any] = mask_value(data, Node([(schema, schema) for schema in schemas], schema_of))
@@ -54,8 +57,8 @@ def mask_value(value: Any, node: Node) -> Any:
     """Return `value`, which stands at `node`, without the secrets in it."""
     if value is None:
         return None
-    if node.secret:
-        return {SECRET: {"set": True, "source": "literal"}}
+    if is_reference(value) or node.secret:
+        return {SECRET: {"set": True, "source": value[SECRET] if is_reference(value) else "literal"}}
     node = node.entered(value)
     if isinstance(value, Mapping):
         if BLOCK in value:

@@ -1,18 +1,24 @@
-"""Block references and inline blocks inside a document."""
+"""References to other documents, and inline blocks, inside a document."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from typecase.blocks.dumping import BLOCK, TYPE, VERSION
+from typecase.blocks.markers import BLOCK, SECRET, TYPE, VERSION
 from typecase.blocks.records import SchemaVersion
+from typecase.blocks.secrets.reference import SecretReference, is_reference, store_of
 
 Resolve = Callable[[str, Any], Mapping[str, Any]]
 
 
 def find_references(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (JSON pointer, target) of each `{"$block": target}` in `data`."""
+    """Yield (JSON pointer, target) of each `{"$block": target}` in `data`, and of each store of a secret reference."""
     if isinstance(data, Mapping) and BLOCK in data:
         yield path, data[BLOCK]
+        return
+    if is_reference(data):
+        store = store_of(data)
+        if store is not None:
+            yield path, store
         return
     for step, item in steps(data):
         yield from find_references(item, f"{path}/{_escape(step)}")
@@ -23,6 +29,12 @@ def replace_references(data: Any, resolve: Resolve, path: str = "") -> Any:
     if isinstance(data, Mapping):
         if BLOCK in data:
             return {BLOCK: resolve(path, data[BLOCK])}
+        if is_reference(data):
+            store = store_of(data)
+            written = SecretReference.from_json(data).to_json()
+            if store is not None:
+                written[SECRET]["store"] = resolve(path, store)
+            return written
         return {key: replace_references(item, resolve, f"{path}/{_escape(key)}") for key, item in data.items()}
     if isinstance(data, list | tuple):
         return [replace_references(item, resolve, f"{path}/{index}") for index, item in enumerate(data)]
@@ -31,6 +43,8 @@ def replace_references(data: Any, resolve: Resolve, path: str = "") -> Any:
 
 def find_inline(data: Any, path: str = "") -> Iterator[tuple[str, str, int | None, Mapping[str, Any]]]:
     """Yield (JSON pointer, slug, schema version, fields) of each inline block, outer ones first."""
+    if is_reference(data):
+        return
     if isinstance(data, Mapping) and TYPE in data:
         fields = {key: item for key, item in data.items() if key not in (TYPE, VERSION)}
         yield path, data[TYPE], data.get(VERSION), fields
@@ -49,6 +63,8 @@ def find_newer_inline(stored: Any, data: Any) -> Iterator[tuple[str, int, int]]:
 
 def pin_inline(data: Any, version_of: Callable[[str, int | None], SchemaVersion]) -> Any:
     """Return `data` with the newest schema version written into each inline block that names none."""
+    if is_reference(data):
+        return data
     if isinstance(data, Mapping):
         pinned = {key: pin_inline(item, version_of) for key, item in data.items()}
         if TYPE in data and data.get(VERSION) is None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from typecase.blocks.documents.masking import Schema, SchemaOf
 from typecase.blocks.documents.references import find_inline, steps
-from typecase.blocks.dumping import BLOCK, SECRET, TYPE
 from typecase.blocks.errors import InvalidDocument, TypecaseError
+from typecase.blocks.markers import BLOCK, SECRET, TYPE
 from typecase.blocks.schema import BLOCK_KEY, KIND_KEY
+from typecase.blocks.secrets.reference import is_reference, problem_of
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -40,14 +41,20 @@ class _BlockHere(dict[str, Any]):
     """Stands for a block reference or an inline block while the document around it is checked."""
 
 
+class _SecretThere(dict[str, Any]):
+    """Stands for a value that is in a secret store: it is checked where it is resolved."""
+
+
 def _problems(data: Mapping[str, Any], schema: Schema) -> Iterator[Problem]:
     fields = {key: _prepare(item) for key, item in data.items()}
-    for error in _validator()(schema).iter_errors(fields):
+    for error in _validator()(schema).iter_errors(fields if not is_reference(data) else _SecretThere()):
         yield from _explain(error)
 
 
 def _prepare(data: Any) -> Any:
     """Return `data` as its schema knows it: blocks marked, the doubled `$` of plain dict keys undone."""
+    if is_reference(data):
+        return _SecretThere()
     if isinstance(data, Mapping):
         if BLOCK in data or TYPE in data:
             return _BlockHere()
@@ -56,6 +63,11 @@ def _prepare(data: Any) -> Any:
 
 
 def _unusable(data: Any, path: str = "") -> Iterator[Problem]:
+    if is_reference(data):
+        problem = problem_of(data)
+        if problem:
+            yield path, "secret", f"a reference to a secret {problem}"
+        return
     if isinstance(data, Mapping) and SECRET in data:
         yield path, "secret", "a masked secret cannot be saved: give its value, or leave the field out"
         return
@@ -76,6 +88,8 @@ def _validator() -> Any:
 
 def _unless_block(function: Callable[..., Any]) -> Callable[..., Any]:
     def check(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        if isinstance(instance, _SecretThere):
+            return
         if isinstance(instance, _BlockHere) and (BLOCK_KEY in schema or KIND_KEY in schema):
             return
         yield from function(validator, value, instance, schema) or ()

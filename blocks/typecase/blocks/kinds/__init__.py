@@ -6,7 +6,7 @@ from typecase.blocks.kinds.experiment_tracker import ExperimentTracker
 from typecase.blocks.kinds.message_queue import Message, MessageQueue, ReceivedMessage
 from typecase.blocks.kinds.notifier import Notifier, Severity
 from typecase.blocks.kinds.object_store import ObjectInfo, ObjectStore
-from typecase.blocks.kinds.secret_store import SecretStore
+from typecase.blocks.kinds.secret_store import SecretStore, SecretValue
 
 __all__ = [
     "Credentials",
@@ -19,5 +19,6 @@ __all__ = [
     "ObjectStore",
     "ReceivedMessage",
     "SecretStore",
+    "SecretValue",
     "Severity",
 ]

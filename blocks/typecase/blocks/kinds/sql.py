@@ -13,6 +13,8 @@ from typecase.blocks.kinds.database import Database, FrameLibrary, Params, Row
 from typecase.blocks.kinds.pools import Pool
 from typecase.blocks.kinds.refusals import needs, not_supported
 from typecase.blocks.kinds.sql_errors import failure, raise_alone, sqlstate_of, told
+from typecase.blocks.kinds.sql_sign_in import sign_in_afresh
+from typecase.blocks.secrets.fresh import refers
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, CursorResult, Engine, TextClause
@@ -96,12 +98,11 @@ class SqlDatabase(Database):
         from sqlalchemy import create_engine
 
         with needs(self.sdk_extra):
-            return create_engine(
-                self.url(),
-                connect_args=self.connect_args(),
-                hide_parameters=True,
-                **(options or self.engine_options()),
-            )
+            used = options or self.engine_options()
+            engine = create_engine(self.url(), connect_args=self.connect_args(), hide_parameters=True, **used)
+        if refers(self):
+            sign_in_afresh(self, engine)
+        return engine
 
     def dispose(self) -> None:
         """Close the pooled connections of this block value in this process; the next use opens new ones."""

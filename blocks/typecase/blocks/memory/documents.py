@@ -66,10 +66,11 @@ class MemoryDocuments(Documents):
             document = self._state.find(name, self._state.chain(workspace))
             stored = document.revision(revision)
             schemas = [self._state.version(stored.type_slug, stored.schema_version).schema, *self._newest(document)]
-            data = mask_document(json.loads(stored.text), *schemas, schema_of=self._state.version)
             place = self._state.workspace_by_id(document.workspace_id).name
-            data = replace_references(data, lambda _, target: show_reference(self._state, target, place))
-            return self._record(document, stored, data)
+            data = replace_references(
+                json.loads(stored.text), lambda _, target: show_reference(self._state, target, place)
+            )
+            return self._record(document, stored, mask_document(data, *schemas, schema_of=self._state.version))
 
     def list(
         self, *, workspace: str, where: DocumentFilter | None = None, cursor: str | None = None, limit: int = 100

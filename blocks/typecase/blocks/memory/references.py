@@ -8,6 +8,7 @@ from typecase.blocks import refusals
 from typecase.blocks.documents import find_references
 from typecase.blocks.memory.state import State
 from typecase.blocks.records import Dependent
+from typecase.blocks.secrets.referring import MARK
 
 
 def resolve_reference(state: State, path: str, target: Any, workspace: str) -> Mapping[str, Any]:
@@ -71,4 +72,5 @@ def find_dependents(state: State, document_id: str) -> Iterator[Dependent]:
 
 def references_of(text: bytes) -> list[str]:
     """Return the ids of the documents that a stored revision refers to."""
-    return [target["id"] for _, target in find_references(json.loads(text))] if b'"$block"' in text else []
+    refers = b'"$block"' in text or MARK in text
+    return [target["id"] for _, target in find_references(json.loads(text))] if refers else []

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from typecase.blocks import refusals
 from typecase.blocks.memory.documents import MemoryDocuments
+from typecase.blocks.memory.keys import ROOT_KEY, MemoryKeys
 from typecase.blocks.memory.references import references_of
 from typecase.blocks.memory.state import State, StoredDocument, now
 from typecase.blocks.memory.types import MemoryTypes
@@ -25,6 +26,7 @@ class MemoryRegistry(Registry):
         self.documents = MemoryDocuments(self._state)
         self.types = MemoryTypes(self._state)
         self.workspaces = MemoryWorkspaces(self._state)
+        self.keys = MemoryKeys(self._state)
         self.workspaces.create("default")
 
     @classmethod
@@ -47,7 +49,7 @@ class MemoryRegistry(Registry):
 
     def key_status(self) -> KeyStatus:
         """See `Registry.key_status`."""
-        return KeyStatus(sealed=False, reason="", root_key="none: nothing leaves memory", data_keys=())
+        return KeyStatus(sealed=False, reason="", root_key=ROOT_KEY, data_keys=())
 
     def close(self) -> None:
         """Do nothing: there are no connections."""

@@ -1,13 +1,14 @@
 """Block types in memory."""
 
 from typecase.blocks import refusals
-from typecase.blocks.catalog import LOCAL
+from typecase.blocks.catalog import is_same_package
 from typecase.blocks.compatibility import Mode, Policy
 from typecase.blocks.memory.state import State, now
-from typecase.blocks.records import SchemaVersion, TypeDefinition, TypeRecord
+from typecase.blocks.paging import limited, read_cursor, write_cursor
+from typecase.blocks.records import Page, SchemaVersion, TypeDefinition, TypeRecord
 from typecase.blocks.registry import Types
 from typecase.blocks.stored import UNSET, Unset
-from typecase.blocks.verdicts import DEFAULT_MODE, DEFAULT_POLICY, CompatibilityRule, Outcome, Verdict, chosen, judge
+from typecase.blocks.verdicts import DEFAULT_MODE, DEFAULT_POLICY, CompatibilityRule, Verdict, chosen, judge
 
 
 class MemoryTypes(Types):
@@ -22,9 +23,9 @@ class MemoryTypes(Types):
         with self._state.lock:
             verdict = self.check(definition)
             if verdict.refused and not force:
-                raise refusals.incompatible_schema(verdict)
+                raise refusals.refused(verdict)
             versions = self._state.versions.setdefault(definition.slug, [])
-            if verdict.outcome is not Outcome.UNCHANGED:
+            if verdict.number > verdict.newest:
                 versions.append(
                     SchemaVersion(
                         type_slug=definition.slug,
@@ -36,11 +37,15 @@ class MemoryTypes(Types):
                         package=definition.package,
                         package_version=definition.package_version,
                         created_at=now(),
-                        forced=verdict.refused,
+                        forced=verdict.breaks,
                     )
                 )
             known = self._state.types.get(definition.slug)
-            if known is None or known.package != definition.package or verdict.number == len(versions):
+            if (
+                known is None
+                or not is_same_package(known.package, definition.package)
+                or verdict.number == len(versions)
+            ):
                 self._state.types[definition.slug] = TypeRecord(
                     slug=definition.slug,
                     title=definition.title,
@@ -58,19 +63,25 @@ class MemoryTypes(Types):
         """See `Types.check`."""
         with self._state.lock:
             known = self._state.types.get(definition.slug)
-            if known is not None and known.package not in (definition.package, LOCAL):
-                raise refusals.duplicate_type(definition.slug, known.package, definition.package)
             return judge(
                 definition,
                 self._state.versions.get(definition.slug, ()),
                 rule=self._rule(definition.slug),
                 kinds={slug: record.kinds for slug, record in self._state.types.items()},
+                owner="" if known is None else known.package,
             )
 
-    def list(self) -> tuple[TypeRecord, ...]:
+    def list(self, *, search: str = "", cursor: str | None = None, limit: int = 100) -> Page[TypeRecord]:
         """See `Types.list`."""
+        after, wanted = read_cursor(cursor), search.lower()
         with self._state.lock:
-            return tuple(self._state.types[slug] for slug in sorted(self._state.types))
+            found = [
+                record
+                for slug, record in sorted(self._state.types.items())
+                if (after is None or slug > after) and (wanted in slug or wanted in record.title.lower())
+            ]
+        shown = tuple(found[: limited(limit)])
+        return Page(items=shown, cursor=write_cursor(shown[-1].slug) if len(found) > len(shown) else None)
 
     def get(self, slug: str) -> TypeRecord:
         """See `Types.get`."""

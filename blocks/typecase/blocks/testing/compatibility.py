@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 
 from typecase.blocks.compatibility import Bump, Mode, Policy, Rule
-from typecase.blocks.errors import DuplicateBlockType, IncompatibleSchema, SettingsError, TypeNotRegistered
+from typecase.blocks.errors import (
+    IncompatibleSchema,
+    SettingsError,
+    TypeNotRegistered,
+)
 from typecase.blocks.records import TypeDefinition
 from typecase.blocks.registry import Registry
 from typecase.blocks.schema import digest, secret_paths
@@ -181,7 +185,7 @@ class CompatibilityContract:
     def test_a_check_says_what_would_happen_and_writes_nothing(self, registry: Registry) -> None:
         first = registry.types.check(FIRST)
         assert (first.outcome, first.number, first.newest) == (Outcome.NEW_TYPE, 1, 0)
-        assert registry.types.list() == ()
+        assert list(registry.types.all()) == []
         registry.types.register(FIRST)
         seen = [registry.types.check(item) for item in (FIRST, WIDER, BROKEN)]
         assert [item.outcome for item in seen] == [Outcome.UNCHANGED, Outcome.NEW_VERSION, Outcome.REFUSED]
@@ -189,10 +193,47 @@ class CompatibilityContract:
         assert [item.report.bump for item in seen] == [Bump.PATCH, Bump.MINOR, Bump.MAJOR]
         assert registry.types.get(SLUG).version == 1
 
-    def test_a_check_names_the_owner_of_a_slug(self, registry: Registry) -> None:
+    def test_a_secret_that_was_gone_for_a_while_does_not_come_back_clear_in_any_mode(self, registry: Registry) -> None:
+        registry.types.register(evolving({"token": SECRET_TEXT}))
+        registry.types.register(evolving({}))
+        clear = evolving({"token": TEXT})
+        for mode in Mode:
+            registry.types.set_compatibility(mode)
+            verdict = registry.types.check(clear)
+            exposed = [item for item in verdict.report.breaking if item.rule is Rule.STOPS_BEING_SECRET]
+            assert [(item.path, item.version) for item in exposed] == [("$.token", 1)]
+        with pytest.raises(IncompatibleSchema, match="stops-being-secret, against version 1"):
+            registry.types.register(clear)
+
+    def test_a_forced_version_gives_up_only_the_secrecy_that_it_lost_itself(self, registry: Registry) -> None:
+        registry.types.register(evolving({"host": TEXT, "one": SECRET_TEXT, "two": SECRET_TEXT}))
+        assert registry.types.register(evolving({"host": NUMBER, "one": TEXT}), force=True).forced
+        assert registry.types.register(evolving({"host": NUMBER, "one": TEXT, "size": NUMBER})).number == 3
+        with pytest.raises(IncompatibleSchema) as raised:
+            registry.types.register(evolving({"host": NUMBER, "one": TEXT, "two": TEXT}))
+        found = [(item.path, item.rule, item.version) for item in raised.value.differences]
+        assert found == [("$.two", Rule.STOPS_BEING_SECRET, 1)]
+
+    def test_a_check_tells_where_the_class_counts_more_versions(self, registry: Registry) -> None:
+        fresh = registry.types.check(replace(FIRST, migrates_through=2))
+        assert [item.rule for item in fresh.report.differences] == [Rule.HISTORY_DIFFERS]
+        assert fresh.outcome is Outcome.NEW_TYPE
         registry.types.register(FIRST)
-        with pytest.raises(DuplicateBlockType, match="contract-package"):
-            registry.types.check(replace(FIRST, package="another-package"))
+        registry.types.register(WIDER)
+        assert registry.types.check(replace(BROKEN, migrates_through=2)).report.breaking == ()
+        assert Rule.HISTORY_DIFFERS not in {
+            item.rule for item in registry.types.check(replace(BROKEN, migrates_through=2)).report.differences
+        }
+
+    def test_a_renamed_block_type_in_a_field_is_the_same_one(self, registry: Registry) -> None:
+        held = {"type": "object", "properties": {"user": TEXT}}
+        registry.types.register(evolving({"login": {**held, "x-typecase-block": "old-login"}}))
+        later = evolving({"login": {**held, "x-typecase-block": "new-login"}})
+        with pytest.raises(IncompatibleSchema, match="block-type-changed"):
+            registry.types.register(later)
+        renamed = {**held, "x-typecase-block": "new-login", "x-typecase-aliases": ["old-login"]}
+        form = {**later.form, "properties": {"login": renamed}}
+        assert registry.types.register(replace(later, form=form)).number == 2
 
     def test_an_older_class_does_not_take_back_what_a_newer_one_says(self, registry: Registry) -> None:
         registry.types.register(FIRST)

@@ -8,10 +8,9 @@ from threading import Thread
 
 import pytest
 
-from typecase.blocks.catalog import LOCAL
 from typecase.blocks.errors import (
     DocumentNotFound,
-    DuplicateBlockType,
+    InvalidCursor,
     InvalidName,
     ReferenceCycle,
     RevisionNotFound,
@@ -22,11 +21,13 @@ from typecase.blocks.errors import (
 )
 from typecase.blocks.registry import Registry
 from typecase.blocks.schema import definition_of
-from typecase.blocks.testing.compatibility import CompatibilityContract
+from typecase.blocks.testing.compatibility import CompatibilityContract, evolving
 from typecase.blocks.testing.documents import DocumentContract
 from typecase.blocks.testing.evolution import EvolutionContract
 from typecase.blocks.testing.history import HistoryContract
+from typecase.blocks.testing.ownership import OwnershipContract
 from typecase.blocks.testing.references import ReferenceContract
+from typecase.blocks.testing.rotation import KeysContract
 from typecase.blocks.testing.samples import LOGIN, SECRET, Login, login, pipeline, refer
 
 
@@ -37,7 +38,7 @@ class TypeContract:
         first = registry.types.register(definition_of(Login))
         assert registry.types.register(definition_of(Login)) == first
         assert first.number == 1
-        assert [record.slug for record in registry.types.list()] == [LOGIN]
+        assert [record.slug for record in registry.types.all()] == [LOGIN]
 
     def test_a_type_is_kept_as_it_was_declared(self, registry: Registry) -> None:
         definition = definition_of(Login)
@@ -66,27 +67,40 @@ class TypeContract:
         assert registry.types.register(definition).number == 1
         assert registry.types.get(LOGIN).version == 2
 
-    def test_a_slug_belongs_to_the_package_that_came_first(self, registry: Registry) -> None:
-        definition = replace(definition_of(Login), package="first-package")
-        registry.types.register(definition)
-        for package in ("another-package", LOCAL):
-            with pytest.raises(DuplicateBlockType) as raised:
-                registry.types.register(replace(definition, package=package))
-            assert set(raised.value.owners) == {"first-package", package}  # type: ignore[attr-defined] # a fact
-        assert registry.types.get(LOGIN).package == "first-package"
-
-    def test_a_slug_of_local_code_goes_to_the_package_that_claims_it(self, registry: Registry) -> None:
-        definition = definition_of(Login)
-        registry.types.register(replace(definition, package=LOCAL))
-        assert registry.types.register(replace(definition, package="a-package")).number == 1
-        assert registry.types.get(LOGIN).package == "a-package"
-
     def test_an_unknown_type_or_version_is_named(self, registry: Registry) -> None:
         registry.types.register(definition_of(Login))
         with pytest.raises(TypeNotRegistered, match="contract-nothing"):
             registry.types.get("contract-nothing")
         with pytest.raises(TypeNotRegistered, match="7"):
             registry.types.version(LOGIN, 7)
+
+    def test_types_are_listed_page_by_page(self, registry: Registry) -> None:
+        for name in ("e", "b", "d", "a", "c"):
+            registry.types.register(evolving({}, slug=f"contract-{name}"))
+        met: list[str] = []
+        cursor: str | None = None
+        for _ in range(3):
+            page = registry.types.list(cursor=cursor, limit=2)
+            met += [record.slug for record in page.items]
+            cursor = page.cursor
+        assert met == [f"contract-{name}" for name in "abcde"]
+        assert cursor is None
+        assert [record.slug for record in registry.types.all()] == met
+
+    def test_types_are_found_by_slug_and_title(self, registry: Registry) -> None:
+        registry.types.register(evolving({}, slug="contract-mail"))
+        registry.types.register(replace(evolving({}, slug="contract-post"), title="E-Mail_relay"))
+        registry.types.register(evolving({}, slug="contract-other"))
+        for text, slugs in (
+            ("mail", ["contract-mail", "contract-post"]),
+            ("MAIL_", ["contract-post"]),
+            ("nothing", []),
+        ):
+            assert [record.slug for record in registry.types.list(search=text).items] == slugs
+
+    def test_a_cursor_of_no_list_is_refused(self, registry: Registry) -> None:
+        with pytest.raises(InvalidCursor):
+            registry.types.list(cursor="nonsense")
 
 
 class WorkspaceContract:
@@ -253,11 +267,13 @@ class LoadContract:
 class RegistryContract(
     TypeContract,
     CompatibilityContract,
+    OwnershipContract,
     WorkspaceContract,
     LoadContract,
     DocumentContract,
     HistoryContract,
     ReferenceContract,
     EvolutionContract,
+    KeysContract,
 ):
     """Subclass it and give the fixture `registry`: an empty registry that is ready to be written to."""

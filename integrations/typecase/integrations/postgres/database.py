@@ -13,6 +13,7 @@ from typecase.blocks.kinds.private_files import private_file
 from typecase.blocks.kinds.refusals import needs
 from typecase.blocks.kinds.sql import SqlDatabase
 from typecase.blocks.kinds.sql_errors import told
+from typecase.blocks.kinds.sql_sign_in import signed_in
 from typecase.integrations.postgres.addresses import fields_of, probe_hosts
 from typecase.integrations.postgres.sign_in import stage_of
 
@@ -127,9 +128,12 @@ class PostgresDatabase(SqlDatabase):
         """Return a new psycopg connection; the caller closes it."""
         with needs("postgres"):
             import psycopg
-        return psycopg.connect(
-            **{**self.url().translate_connect_args(database="dbname", username="user"), **self.connect_args()}
-        )
+
+        def connect(block: Self) -> "DriverConnection[Any]":
+            url = block.url().translate_connect_args(database="dbname", username="user")
+            return psycopg.connect(**{**url, **block.connect_args()})
+
+        return signed_in(self, connect)
 
     def classify(self, error: Exception) -> tuple[type[OperationFailed], str]:
         """Tell sign-in, TLS and network failures apart; before a session begins, libpq gives no SQLSTATE."""

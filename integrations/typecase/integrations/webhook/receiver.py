@@ -13,6 +13,7 @@ from typecase.blocks.fields import field
 from typecase.blocks.kinds.notifier import Notifier, Severity
 from typecase.blocks.kinds.refusals import needs
 from typecase.blocks.probes import probe
+from typecase.blocks.secrets.fresh import with_fresh_secrets
 from typecase.integrations.webhook.delivery import as_json, deliver
 from typecase.integrations.webhook.transports import client_of, context_of
 
@@ -104,20 +105,8 @@ class Webhook(Notifier):
         if subject is None:
             del message[self.subject_field]
         message.pop("", None)
-        outcome = deliver(self, as_json({**message, **details}), idempotency_key or token_hex(16))
-        if outcome.status is None:
-            message_text = f"The receiver at {self.place} cannot be reached: {outcome.reason}."
-            hint = "`check()` shows the stage that fails."
-            raise ConnectionFailed(message_text, hint=hint, attempts=outcome.attempts) from outcome.cause
-        if not outcome.accepted:
-            answer = f" and said {outcome.reason!r}" if outcome.reason else ""
-            raise DeliveryFailed(
-                f"The receiver at {self.place} answered {outcome.status}{answer}.",
-                hint=_advice(outcome.status),
-                status=outcome.status,
-                retry_after=outcome.retry_after,
-                attempts=outcome.attempts,
-            )
+        content, key = as_json({**message, **details}), idempotency_key or token_hex(16)
+        with_fresh_secrets(self, lambda block: _send(block, content, key), is_refusal=_is_refusal)
 
     @property
     def place(self) -> str:
@@ -137,6 +126,24 @@ class Webhook(Notifier):
         return Check(stages=tuple(probe(host, port, tls=context, timeout=self.timeout)))
 
 
+def _send(block: Webhook, content: dict[str, Any], key: str) -> None:
+    __tracebackhide__ = True
+    outcome = deliver(block, content, key)
+    if outcome.status is None:
+        message_text = f"The receiver at {block.place} cannot be reached: {outcome.reason}."
+        hint = "`check()` shows the stage that fails."
+        raise ConnectionFailed(message_text, hint=hint, attempts=outcome.attempts) from outcome.cause
+    if not outcome.accepted:
+        answer = f" and said {outcome.reason!r}" if outcome.reason else ""
+        raise DeliveryFailed(
+            f"The receiver at {block.place} answered {outcome.status}{answer}.",
+            hint=_advice(outcome.status),
+            status=outcome.status,
+            retry_after=outcome.retry_after,
+            attempts=outcome.attempts,
+        )
+
+
 def _address(url: str) -> tuple[str, int, bool] | None:
     try:
         parts = urlsplit(url)
@@ -147,6 +154,11 @@ def _address(url: str) -> tuple[str, int, bool] | None:
         return None
     secure = parts.scheme == "https"
     return parts.hostname, port or (443 if secure else 80), secure
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Tell whether a receiver that hides its credentials in the URL may have answered so to old ones."""
+    return getattr(error, "status", None) in {401, 403, 404, 410}
 
 
 def _advice(status: int) -> str:

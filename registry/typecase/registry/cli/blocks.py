@@ -206,15 +206,26 @@ def _revealed(session: Session, document: "Document", shown: Any) -> Any:
 
 def _filled(shown: Any, stored: Any) -> Any:
     """Put the secrets of `stored` in the places where `shown` covers them; references stay as names."""
+    if isinstance(shown, Mapping) and _reference_in(shown):
+        return shown
     if isinstance(shown, Mapping) and isinstance(stored, Mapping) and "$block" not in shown:
         return {key: _filled(item, stored.get(key)) for key, item in shown.items()}
     if isinstance(shown, list) and isinstance(stored, list):
         return [_filled(*pair) for pair in zip(shown, stored, strict=True)]
-    return stored if isinstance(shown, Mapping) and "$secret" in shown else shown
+    return stored if isinstance(shown, Mapping) and "$secret" in shown and not _reference_in(shown) else shown
+
+
+def _reference_in(shown: Mapping[str, Any]) -> str:
+    """Return the text form of the reference that a masked field shows, empty where it shows none."""
+    from typecase.blocks.secrets import SecretReference
+
+    source = shown["$secret"].get("source") if isinstance(shown.get("$secret"), Mapping) else None
+    return str(SecretReference.from_json({"$secret": source})) if isinstance(source, Mapping) else ""
 
 
 def _readable(data: Any) -> Any:
-    from typecase.blocks.dumping import VERSION, unescape
+    from typecase.blocks.dumping import unescape
+    from typecase.blocks.markers import VERSION
 
     if isinstance(data, Mapping):
         return {key: _readable(item) for key, item in unescape(dict(data)).items() if key != VERSION}
@@ -223,7 +234,7 @@ def _readable(data: Any) -> Any:
 
 def _flat(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(data, Mapping) and "$secret" in data:
-        yield path, _COVER
+        yield path, _reference_in(data) or _COVER
     elif isinstance(data, Mapping) and "$block" in data:
         target = data["$block"]
         named = (

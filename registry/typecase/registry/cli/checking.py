@@ -7,11 +7,17 @@ from typing import Annotated, Any
 import typer
 
 from typecase.registry.cli.exit_codes import ExitCode
-from typecase.registry.cli.findings import Finding, examine, find_missing, summarize, worst
+from typecase.registry.cli.findings import Finding, examine, find_missing, next_steps, summarize, worst
 from typecase.registry.cli.installed import find_installed
 from typecase.registry.cli.output import Mode, Output, Table
 from typecase.registry.cli.registering import refuse_absent
 from typecase.registry.cli.session import Session
+from typecase.registry.cli.terminal import warn
+
+_TITLES = {
+    ExitCode.INCOMPATIBLE: "Breaking change in",
+    ExitCode.CONFLICT: "Another package's block type:",
+}
 
 
 class Format(StrEnum):
@@ -53,19 +59,22 @@ def _tell(out: Output, findings: Sequence[Finding], packages: list[dict[str, Any
     answer = {"breaking": code is ExitCode.INCOMPATIBLE, "items": [item.answer() for item in findings]}
     types = [[item.slug, item.outcome, item.version, item.bump, item.package] for item in findings]
     told = [[item.slug, sentence] for item in findings for sentence in (*item.reasons, *item.notes)]
-    bumps = [[row["package"], row["version"], row["bump"] or "none"] for row in packages]
+    bumps = [[row["package"], row["registered"], row["version"], row["bump"] or "none"] for row in packages]
     out.answer(
         {**answer, "packages": packages},
         Table(("type", "outcome", "version", "bump", "package"), types, title="Block types"),
         *([Table(("type", "what differs"), told, title="Differences")] if told else []),
-        Table(("package", "installed", "suggested bump"), bumps, title="Packages"),
+        Table(("package", "registered", "installed", "suggested bump"), bumps, title="Packages"),
     )
+    if out.mode is not Mode.JSON:
+        for step in next_steps(findings):
+            warn(step)
 
 
 def _annotations(findings: Sequence[Finding], packages: Sequence[dict[str, Any]]) -> Iterator[str]:
     for item in findings:
-        breaks = item.exit_code is ExitCode.INCOMPATIBLE
-        title = f"{'Breaking change in' if breaks else 'Broken block type'} {item.slug} of {item.package}"
+        what = _TITLES.get(item.exit_code, "Broken block type")
+        title = f"{what} {item.slug} of {item.package}"
         for reason in item.reasons:
             yield _annotation("error", title, reason)
         for difference in item.differences:
@@ -73,8 +82,9 @@ def _annotations(findings: Sequence[Finding], packages: Sequence[dict[str, Any]]
                 sentence = f"{difference.path}: {difference.sentence}"
                 yield _annotation("warning", f"Becomes secret in {item.slug} of {item.package}", sentence)
     for row in packages:
-        bump = f"{row['bump']} version bump" if row["bump"] else "no version bump for its schemas"
-        sentence = f"{row['package']} {row['version']} needs a {bump}." if row["bump"] else f"It needs {bump}."
+        since = f" since {row['registered']}, which the registry knows" if row["registered"] else ""
+        bump = f"a {row['bump']} version bump" if row["bump"] else "no version bump for its schemas"
+        sentence = f"{row['package']} {row['version']} needs {bump}{since}."
         yield _annotation("notice", f"Suggested bump for {row['package']}", sentence)
 
 

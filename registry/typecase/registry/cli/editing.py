@@ -13,8 +13,8 @@ from typing import Any, Final, TypeAlias
 
 import yaml
 
-from typecase.blocks.dumping import SECRET, VERSION
 from typecase.blocks.errors import InvalidBlock, TypecaseError
+from typecase.blocks.markers import SECRET, VERSION
 from typecase.registry.cli.errors import EditorFailed
 from typecase.registry.cli.places import Place
 from typecase.registry.cli.prompts import agrees
@@ -27,6 +27,7 @@ _HEADER: Final = """\
 # {title}
 # Save and close to write a new revision; leave it as it is to change nothing.
 # A secret stands as `!keep`: leave it to keep the secret, or write a new value in its place.
+# A reference to a secret in a store is shown as it is: {{"$secret": {{"store": ..., "key": ...}}}}.
 # A field that is removed gets its default. Another block is named as {{"$block": "its-name"}}.
 """
 
@@ -89,6 +90,8 @@ def edit_fields(title: str, form: Place, shown: Any, stored: Any, save: Callable
 
 def _mark(shown: Any, stored: Any, path: str, kept: Kept) -> Any:
     if isinstance(shown, Mapping):
+        if SECRET in shown and isinstance(shown[SECRET], Mapping) and isinstance(shown[SECRET]["source"], Mapping):
+            return {SECRET: dict(shown[SECRET]["source"])}
         if SECRET in shown:
             label = path
             while label in kept:

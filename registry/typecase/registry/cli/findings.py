@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from typecase.blocks.compatibility import Difference
     from typecase.blocks.errors import TypecaseError
     from typecase.blocks.registry import Registry
-    from typecase.blocks.verdicts import Verdict
 
 BROKEN = "broken"
 FORCED = "forced"
+HANDED_OVER = "handed over"
 MISSING = "missing"
 
 
@@ -28,13 +28,14 @@ class Finding:
     outcome: str
     version: int | None = None
     bump: str = ""
+    registered: str = ""
     differences: "tuple[Difference, ...]" = ()
     problem: "TypecaseError | None" = None
 
     @property
     def exit_code(self) -> ExitCode:
         """How a command ends that found this."""
-        if self.outcome == MISSING:
+        if self.outcome == MISSING or (self.problem is not None and self._breaks()):
             return ExitCode.INCOMPATIBLE
         return code_of(self.problem) if self.problem is not None else ExitCode.OK
 
@@ -44,17 +45,17 @@ class Finding:
         if self.outcome == MISSING:
             hint = f"Bring it back, or remove its documents before {self.package} is released."
             return [f"The registry holds this type of {self.package}, which no longer declares it. {hint}"]
-        broken = [
-            f"{item.path} ({item.rule}, against version {item.version}): {item.sentence}"
-            for item in self.differences
-            if item.breaking
-        ]
+        taken = self.outcome in (FORCED, HANDED_OVER)
+        broken = [_told(item) for item in self.differences if item.breaking and not (taken and item.rule == "owner")]
         return broken or ([self.problem.message] if self.problem is not None else [])
 
     @property
     def notes(self) -> list[str]:
         """One sentence for each thing to know that refuses nothing."""
         return [f"{item.path} ({item.rule}): {item.sentence}" for item in self.differences if not item.breaking]
+
+    def _breaks(self) -> bool:
+        return any(item.breaking and item.version is not None for item in self.differences)
 
     def answer(self) -> dict[str, Any]:
         """Return the finding as commands answer it in JSON."""
@@ -68,6 +69,11 @@ class Finding:
             "differences": [difference_row(item) for item in self.differences],
             "problem": self.reasons[0] if self.reasons else "",
         }
+
+
+def _told(item: "Difference") -> str:
+    against = f", against version {item.version}" if item.version is not None else ""
+    return f"{item.path} ({item.rule}{against}): {item.sentence}"
 
 
 def difference_row(item: "Difference") -> dict[str, Any]:
@@ -85,6 +91,7 @@ def difference_row(item: "Difference") -> dict[str, Any]:
 def examine(registry: "Registry", installed: Installed, *, write: bool = False, force: bool = False) -> Finding:
     """Ask the registry about one installed type, and register it where `write` says so."""
     from typecase.blocks.errors import DuplicateBlockType, IncompatibleSchema
+    from typecase.blocks.refusals import refused
 
     verdict = None
     problem = installed.problem
@@ -93,16 +100,15 @@ def examine(registry: "Registry", installed: Installed, *, write: bool = False, 
         try:
             verdict = registry.types.check(installed.definition)
             if write:
-                forced = registry.types.register(installed.definition, force=force).forced and verdict.refused
-            elif verdict.refused:
-                forced = force
+                registry.types.register(installed.definition, force=force)
+            forced = verdict.refused and force
             if verdict.refused and not forced:
-                problem = _refusal(verdict)
-        except IncompatibleSchema as error:
+                problem = refused(verdict)
+        except (DuplicateBlockType, IncompatibleSchema) as error:
             verdict, problem = error.verdict, error
-        except DuplicateBlockType as error:
-            problem = error
-    outcome = FORCED if forced else BROKEN if verdict is None else str(verdict.outcome)
+    outcome = BROKEN if verdict is None else str(verdict.outcome)
+    if forced and verdict is not None:
+        outcome = FORCED if verdict.breaks else HANDED_OVER
     return Finding(
         slug=installed.slug,
         package=installed.package,
@@ -110,6 +116,7 @@ def examine(registry: "Registry", installed: Installed, *, write: bool = False, 
         outcome=outcome,
         version=None if verdict is None else verdict.number,
         bump="" if verdict is None or outcome == "unchanged" else str(verdict.report.bump),
+        registered="" if verdict is None else verdict.registered,
         differences=() if verdict is None else verdict.report.differences,
         problem=problem,
     )
@@ -128,32 +135,35 @@ def find_missing(registry: "Registry", installed: Sequence[Installed]) -> list[F
             version=record.version,
             bump="major",
         )
-        for record in registry.types.list()
+        for record in registry.types.all()
         for package in versions
         if record.slug not in declared and is_package(record.package, package)
     ]
 
 
 def summarize(findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    """Return each package with the bump that its version needs since the registry last saw it."""
+    """Return each package with the bump that its version needs since the one that registered its newest schemas."""
+    from typecase.blocks.evolution import release
+
     order = ("major", "minor", "patch", "")
     packages: dict[str, dict[str, Any]] = {}
     for item in findings:
-        row = packages.setdefault(
-            item.package, {"package": item.package, "version": item.package_version, "bump": "", "types": 0}
-        )
+        start = {"package": item.package, "version": item.package_version, "registered": "", "bump": "", "types": 0}
+        row = packages.setdefault(item.package, start)
+        row["registered"] = max(row["registered"], item.registered, key=release)
         row["bump"] = min(row["bump"], item.bump, key=order.index)
         row["types"] += 1
     return [packages[name] for name in sorted(packages)]
+
+
+def next_steps(findings: Sequence[Finding]) -> list[str]:
+    """Return what to do about the problems, each said once; that of an owner stands in its sentence."""
+    problems = [item.problem for item in findings if item.problem is not None]
+    hints = [item.hint.strip() for item in problems if type(item).__name__ != "DuplicateBlockType"]
+    return [hint for hint in dict.fromkeys(hints) if hint]
 
 
 def worst(findings: Sequence[Finding]) -> ExitCode:
     """Return how the command ends: a breaking change counts before a broken package."""
     codes = {item.exit_code for item in findings} - {ExitCode.OK}
     return ExitCode.INCOMPATIBLE if ExitCode.INCOMPATIBLE in codes else min(codes, default=ExitCode.OK)
-
-
-def _refusal(verdict: "Verdict") -> "TypecaseError":
-    from typecase.blocks.refusals import incompatible_schema
-
-    return incompatible_schema(verdict)

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, SecretBytes, ValidationError
 
 from typecase.blocks.catalog import CATALOG
-from typecase.blocks.dumping import BLOCK, TYPE, VERSION
 from typecase.blocks.errors import BlockTypeNotFound, InvalidBlock, TypeNotRegistered
 from typecase.blocks.loading import Loading
+from typecase.blocks.markers import BLOCK, TYPE, VERSION
 from typecase.blocks.sanitizing import invalid_block
+from typecase.blocks.secrets.building import tokenized
+from typecase.blocks.secrets.reference import SecretReference, is_reference
+from typecase.blocks.secrets.referring import loaded
 from typecase.blocks.stored import StoredBlock, Tree
 from typecase.registry.cli.places import Place
 
@@ -82,9 +85,12 @@ class Builder:
         assert form.cls is not None  # noqa: S101 - for the type checker; callers ask first
         resolved = self.resolve(form.place, data)
         root = StoredBlock("", self._workspace, form.slug, form.slug, 0, 0, "", b"")
-        context = Loading(Tree(root, self._referenced), self._registry)
+        context = Loading(Tree(root, self._referenced), self._registry, fetches=False)
+        placed = tokenized(resolved, context.tokens, str)
         problem: InvalidBlock
         try:
+            if context.tokens:
+                return loaded(form.cls, placed, context)
             block: Block = form.cls.__pydantic_validator__.validate_json(_dump(resolved), by_name=True, context=context)
         except ValidationError as error:
             problem = invalid_block(form.cls, form.slug, error, resolved)
@@ -94,6 +100,8 @@ class Builder:
 
     def resolve(self, place: Place | None, value: Any, *, escape: bool = False) -> Any:
         """Return `value` with references by id; `escape` doubles the `$` of other keys, as registries store them."""
+        if is_reference(value):
+            return SecretReference.from_json(value).to_json()
         if isinstance(value, Mapping):
             if place is not None and place.block and BLOCK in value:
                 return {BLOCK: {"id": self._id(value[BLOCK])}}

@@ -48,6 +48,25 @@ SecretFromFileOption: TypeAlias = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+SecretFromStoreOption: TypeAlias = Annotated[
+    Pairs,
+    typer.Option(
+        "--secret-from-store",
+        metavar="FIELD=STORE/KEY",
+        help="A reference to a secret in a store: STORE/KEY, STORE/KEY#FIELD, STORE/KEY?version=VERSION#FIELD. "
+        "Any field may have one; nothing is read now.",
+        rich_help_panel=PANEL,
+    ),
+]
+SecretsToOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--secrets-to",
+        metavar="STORE",
+        help="Put the secrets given here into this secret store, and save references to them.",
+        rich_help_panel=PANEL,
+    ),
+]
 SecretStdinOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -68,6 +87,7 @@ class Given:
     from_file: str | None = None
     secret_from_env: Sequence[str] = ()
     secret_from_file: Sequence[str] = ()
+    secret_from_store: Sequence[str] = ()
     secret_stdin: str | None = None
     unset: Sequence[str] = ()
 

@@ -52,7 +52,7 @@ def _registry_facts(session: Session) -> dict[str, Any]:
         return {
             "state": state,
             "root_key": keys.root_key,
-            "registered_types": len(registry.types.list()),
+            "registered_types": sum(1 for _ in registry.types.all()),
             "workspaces": len(registry.workspaces.list()),
             "documents": _count(registry),
         }

@@ -1,6 +1,5 @@
 """The installed block types as definitions; what cannot be imported is kept beside them."""
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,11 +45,9 @@ def find_installed(package: str | None) -> list[Installed]:
 
 def is_package(name: str, wanted: str | None) -> bool:
     """Tell whether the distribution `name` is `wanted`, however that is spelled; None = any."""
-    return wanted is None or _normal(name) == _normal(wanted)
+    from typecase.blocks.catalog import is_same_package
 
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return wanted is None or is_same_package(name, wanted)
 
 
 def _examine(entry: "CatalogEntry") -> Installed:

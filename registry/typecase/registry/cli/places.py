@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from typecase.blocks.fields import FORM_KEY
 from typecase.blocks.schema import BLOCK_KEY, KIND_KEY, branches, follow
+from typecase.blocks.secrets.reference import is_reference
 
 Schema = Mapping[str, Any]
 
@@ -142,6 +143,8 @@ class Place:
 
     def secrets(self, value: Any) -> Iterator[Any]:
         """Yield the secret values inside `value`, which stands here."""
+        if is_reference(value):
+            return
         if self.secret:
             yield from _leaves(value)
         elif isinstance(value, Mapping) and "$type" in value and self.block:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from typecase.registry.cli.backups import backup, restore
 from typecase.registry.cli.blocks import app as blocks
 from typecase.registry.cli.checking import check
 from typecase.registry.cli.failures import Program
@@ -71,11 +72,13 @@ def _demo(
     demo.run(keep=keep)
 
 
+command(app, "backup")(backup)
 command(app, "check")(check)
 command(app, "demo")(_demo)
 command(app, "info")(info)
 command(app, "init")(init)
 command(app, "new-package")(new_package)
+command(app, "restore")(restore)
 command(app, "stubs")(stubs)
 app.add_typer(types, name="types")
 app.add_typer(blocks, name="blocks")

@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from typecase.registry.cli.exit_codes import ExitCode
-from typecase.registry.cli.findings import examine, worst
+from typecase.registry.cli.findings import examine, next_steps, worst
 from typecase.registry.cli.installed import find_installed
+from typecase.registry.cli.output import Mode
 from typecase.registry.cli.session import Session, command
 from typecase.registry.cli.terminal import warn
 
@@ -49,6 +50,9 @@ def register(
     for item in findings:
         for reason in item.reasons[1:]:
             warn(f"{item.slug}: {reason}")
+    if session.out.mode is not Mode.JSON:
+        for step in next_steps(findings):
+            warn(step)
     if (code := worst(findings)) is not ExitCode.OK:
         raise typer.Exit(code)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from typecase.registry.cli.completion import complete_types
-from typecase.registry.cli.output import Facts, Table, cell
+from typecase.registry.cli.output import Facts, Mode, Table, cell
 from typecase.registry.cli.packages import quality_of_type, quality_rows, quality_table
 from typecase.registry.cli.session import Session, command
 from typecase.registry.cli.terminal import warn
@@ -21,19 +21,51 @@ _COLUMNS = ("type", "title", "package", "installed", "registered")
 _DEEPEST = 4
 
 
-def list_types(session: Session) -> None:
-    """List the block types that are installed here or known to the registry; imports none of them."""
+def list_types(
+    session: Session,
+    search: Annotated[str, typer.Option("--search", metavar="TEXT", help="With this text in slug or title.")] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many at most.")] = 100,
+    cursor: Annotated[str | None, typer.Option("--cursor", help="Go on where an earlier list ended.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All pages.")] = False,
+) -> None:
+    """List the block types that are installed here or known to the registry; imports none of them.
+
+    `--search` finds the title of registered types only: to know that of others would import them.
+    """
     from typecase.blocks.catalog import CATALOG
 
-    records = _records(session)
+    items: list[dict[str, Any]] = []
+    while True:
+        page, cursor = _page(session, search=search, cursor=cursor, limit=limit)
+        items += page
+        if cursor is None or not everything:
+            break
+    empty = "No block type fits." if search else "No block type is installed."
+    session.out.items(_COLUMNS, items, empty=empty, cursor=cursor, problems=list(CATALOG.problems))
+    if cursor is not None and session.out.mode is not Mode.JSON:
+        warn(f"There are more: --cursor {cursor}")
+
+
+def _page(session: Session, *, search: str, cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+    """Return a page of installed and registered types, merged by slug, and the cursor that continues it."""
+    from typecase.blocks.catalog import CATALOG
+    from typecase.blocks.paging import read_cursor, write_cursor
+
+    after = read_cursor(cursor) or ""
+    records, more = _records(session, search=search, cursor=cursor, limit=limit)
+    titles = {record.slug for record in records}
     rows: dict[str, dict[str, Any]] = {}
     for entry in CATALOG:
+        if entry.slug <= after or not (search.lower() in entry.slug or entry.slug in titles):
+            continue
         rows[entry.slug] = {"type": entry.slug, "package": entry.package, "installed": entry.package_version or True}
     for record in records:
         row = rows.setdefault(record.slug, {"type": record.slug, "package": record.package, "installed": None})
         row |= {"title": record.title, "kinds": list(record.kinds), "registered": f"version {record.version}"}
-    items = [{"title": "", "registered": None, **rows[slug]} for slug in sorted(rows)]
-    session.out.items(_COLUMNS, items, empty="No block type is installed.", problems=list(CATALOG.problems))
+    slugs = sorted(rows)
+    shown = slugs[:limit]
+    items = [{"title": "", "registered": None, **rows[slug]} for slug in shown]
+    return items, write_cursor(shown[-1]) if more or len(slugs) > limit else None
 
 
 def show(
@@ -54,17 +86,19 @@ def show(
     )
 
 
-def _records(session: Session) -> tuple["TypeRecord", ...]:
+def _records(session: Session, *, search: str, cursor: str | None, limit: int) -> tuple[tuple["TypeRecord", ...], bool]:
+    """Return a page of the registered types and whether there are more."""
     from typecase.blocks.errors import RegistryError
     from typecase.registry.cli.addresses import is_absent
 
     if is_absent(session.settings):
-        return ()
+        return (), False
     try:
-        return session.registry.types.list()
+        page = session.registry.types.list(search=search, cursor=cursor, limit=limit)
     except RegistryError as error:
         warn(f"warning: only what is installed here is listed. {error}")
-        return ()
+        return (), False
+    return page.items, page.cursor is not None
 
 
 def _described(session: Session, slug: str) -> tuple[dict[str, Any], Any]:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from typecase.blocks.errors import InvalidBlock
+from typecase.blocks.errors import InvalidBlock, InvalidSecretReference
 from typecase.blocks.redaction import MASK
+from typecase.blocks.secrets import SecretReference
 from typecase.registry.cli.errors import UsageFault
 from typecase.registry.cli.given import Given
 from typecase.registry.cli.places import Place
@@ -21,7 +22,7 @@ Problem: TypeAlias = tuple[str, str, str]
 
 HOW: Final = (
     "Give values with --set FIELD=VALUE, --set-json or --from-file, and secrets with --secret-from-env FIELD=VARIABLE, "
-    "--secret-from-file FIELD=PATH or --secret-stdin FIELD."
+    "--secret-from-file FIELD=PATH, --secret-from-store FIELD=STORE/KEY or --secret-stdin FIELD."
 )
 
 
@@ -47,6 +48,7 @@ class Values:
             ("--set", given.set, self._parse),
             ("--secret-from-env", given.secret_from_env, self._from_environment),
             ("--secret-from-file", given.secret_from_file, self._from_file),
+            ("--secret-from-store", given.secret_from_store, self._from_store),
         ):
             for path, text in split_pairs(option, pairs):
                 self._put(path, text, read, typed=option.startswith("--set"))
@@ -158,6 +160,13 @@ class Values:
         else:
             return self._decoded(place, raw, path)
         raise ValueError(f"{path} cannot be read: {reason}")
+
+    def _from_store(self, _: Place, text: str) -> Any:
+        try:
+            return SecretReference.parse(text).to_json()
+        except InvalidSecretReference as error:
+            reason = f"is no reference to a secret. {error.hint}"
+        raise ValueError(reason)
 
     def _from_stdin(self, place: Place, _: str) -> Any:
         if sys.stdin.isatty():

@@ -56,16 +56,18 @@ def diff(
     Backward: documents of V1 read with V2. Forward: documents of V2 read with V1.
     """
     from typecase.blocks.compatibility import Direction, check_compatibility, compare_fields
+    from typecase.blocks.verdicts import former_slugs
 
     types = session.registry.types
     rule = types.compatibility(slug)
     old, new = types.version(slug, before), types.version(slug, after)
-    kinds = {record.slug: record.kinds for record in types.list()}
+    kinds = {record.slug: record.kinds for record in types.all()}
+    aliases = former_slugs(types.get(slug).form)
     found = [
         difference
         for direction in Direction
         for difference in check_compatibility(
-            old.schema, new.schema, direction=direction, policy=rule.policy, kinds=kinds
+            old.schema, new.schema, direction=direction, policy=rule.policy, kinds=kinds, aliases=aliases
         )
     ]
     rows = [difference_row(item) for item in (*found, *compare_fields(old.schema, new.schema))]

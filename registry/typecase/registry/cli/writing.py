@@ -11,7 +11,9 @@ from typecase.registry.cli.given import (
     Given,
     SecretFromEnvOption,
     SecretFromFileOption,
+    SecretFromStoreOption,
     SecretStdinOption,
+    SecretsToOption,
     SetJsonOption,
     SetOption,
     parse_time,
@@ -40,7 +42,9 @@ def create(  # noqa: PLR0913, PLR0917 - each parameter is an option
     from_file: FromFileOption = None,
     secret_from_env: SecretFromEnvOption = None,
     secret_from_file: SecretFromFileOption = None,
+    secret_from_store: SecretFromStoreOption = None,
     secret_stdin: SecretStdinOption = None,
+    secrets_to: SecretsToOption = None,
     everything: Annotated[bool, typer.Option("--all", help="Ask for optional fields too.")] = False,
     description: Annotated[str | None, typer.Option("--description", help="What the document is for.")] = None,
     tag: Annotated[list[str] | None, typer.Option("--tag", help="A tag; may be repeated.")] = None,
@@ -69,6 +73,7 @@ def create(  # noqa: PLR0913, PLR0917 - each parameter is an option
             from_file=from_file,
             secret_from_env=secret_from_env or (),
             secret_from_file=secret_from_file or (),
+            secret_from_store=secret_from_store or (),
             secret_stdin=secret_stdin,
         )
     )
@@ -91,11 +96,12 @@ def create(  # noqa: PLR0913, PLR0917 - each parameter is an option
         tags=None if tag is None else tuple(tag),
         owner=owner,
         expires_at=expiry,
+        secrets_to=secrets_to,
     )
     _tell(session, revision)
 
 
-def edit(
+def edit(  # noqa: PLR0913, PLR0917 - each parameter is an option
     session: Session,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Document.", autocompletion=complete_names)],
     set_values: SetOption = None,
@@ -103,7 +109,9 @@ def edit(
     from_file: FromFileOption = None,
     secret_from_env: SecretFromEnvOption = None,
     secret_from_file: SecretFromFileOption = None,
+    secret_from_store: SecretFromStoreOption = None,
     secret_stdin: SecretStdinOption = None,
+    secrets_to: SecretsToOption = None,
     unset: Annotated[
         list[str] | None, typer.Option("--unset", metavar="FIELD", help="Give a field its default; may be repeated.")
     ] = None,
@@ -114,6 +122,7 @@ def edit(
     from typecase.blocks.dumping import unescape
     from typecase.registry.cli.editing import edit_fields
     from typecase.registry.cli.forms import Builder, find_form, known_references
+    from typecase.registry.cli.newest import bring_up_to_date
     from typecase.registry.cli.values import Values, hide
 
     registry, workspace = session.registry, session.workspace
@@ -124,8 +133,15 @@ def edit(
     stored = unescape(json.loads(tree.root.data))
     hide(form.place, stored)
     shown = unescape(dict(registry.documents.get(name, workspace=workspace, revision=number).data))
-    builder = Builder(registry, workspace, known=known_references(shown, stored))
+    known = known_references(shown, stored)
+    builder = Builder(registry, workspace, known=known)
+    title = f"{tree.root.workspace}/{tree.root.name}, a {form.slug} block, at revision {number}"
     if form.cls is not None:
+        newest = bring_up_to_date(form.cls, tree, registry, known)
+        if newest is not None:
+            shown, stored = newest.shown, newest.stored
+            hide(form.place, stored)
+            title += f", after the migrations {', '.join(newest.ran)}"
         # As when loading: fields that the class no longer has are left behind.
         stored = {key: value for key, value in stored.items() if form.place.below(key) is not None}
         shown = {key: value for key, value in shown.items() if key in stored}
@@ -135,6 +151,7 @@ def edit(
         from_file=from_file,
         secret_from_env=secret_from_env or (),
         secret_from_file=secret_from_file or (),
+        secret_from_store=secret_from_store or (),
         secret_stdin=secret_stdin,
         unset=unset or (),
     )
@@ -143,14 +160,13 @@ def edit(
     def save(data: dict[str, Any]) -> None:
         if data != stored:
             hide(form.place, data)
-            saved.append(_save(session, form, name, data, builder, expected_revision=number))
+            saved.append(_save(session, form, name, data, builder, expected_revision=number, secrets_to=secrets_to))
 
     if given:
         values = Values(form.place, form.slug, copy.deepcopy(stored), is_bytes=form.is_bytes)
         values.apply(given)
         save(values.data)
     else:
-        title = f"{tree.root.workspace}/{tree.root.name}, a {form.slug} block, at revision {number}"
         edit_fields(title, form.place, shown, stored, save)
     if saved:
         _tell(session, saved[0])
@@ -169,6 +185,11 @@ def _save(
         block = builder.build(form, data)
         return block.save(name, workspace=session.workspace, registry=session.registry, **about)
     assert form.version is not None  # noqa: S101 - without a class the form came from the registry
+    if about.pop("secrets_to", None) is not None:
+        from typecase.blocks.errors import NotSupported
+
+        message = f"--secrets-to needs the class of {form.slug!r}, whose package is not installed here."
+        raise NotSupported(message, hint="Install the package, or put the secrets into the store and refer to them.")
     return session.registry.documents.save(
         Draft(
             name=name,

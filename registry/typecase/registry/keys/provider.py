@@ -1,16 +1,16 @@
-"""The key provider: what wraps data keys, found by the scheme of its URL."""
+"""Key providers by the scheme of their URL, and the root keys that a process holds itself."""
 
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import ClassVar, Final, NoReturn, Self
+from typing import Final, NoReturn
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from typecase.blocks.errors import BrokenPlugin, NotSupported, SettingsError
+from typecase.blocks.key_provider import KeyProvider
 from typecase.registry.envelope import KEY_ID_SIZE, KEY_SIZE, open_sealed, seal
 
 GROUP: Final = "typecase.keys"
@@ -19,55 +19,6 @@ _PREFIX: Final = "typecase-root-key-1:"
 _FINGERPRINT: Final = b"typecase/root-key-fingerprint/1"
 _URL: Final = re.compile(r"([a-z][a-z0-9+.-]*)://.*", re.IGNORECASE | re.DOTALL)
 _BODY: Final = re.compile(r"[A-Za-z0-9_-]{43}")
-
-
-class KeyProvider(ABC):
-    """A root key that wraps data keys and never leaves its place."""
-
-    __slots__ = ()
-
-    can_create: ClassVar[bool] = False
-    """Whether `create` can make a new root key."""
-
-    @property
-    @abstractmethod
-    def id(self) -> str:
-        """The fingerprint of the root key: the same for the same key, and no help in guessing it."""
-
-    @abstractmethod
-    def wrap(self, plaintext: bytes, *, context: tuple[bytes, ...]) -> bytes:
-        """Encrypt a data key for the place that `context` names."""
-
-    @abstractmethod
-    def unwrap(self, wrapped: bytes, *, context: tuple[bytes, ...]) -> bytes:
-        """Decrypt what `wrap` made for the same context.
-
-        Raises:
-            DecryptionFailed: damaged, moved, or wrapped by another root key.
-
-        """
-
-    @classmethod
-    @abstractmethod
-    def from_url(cls, url: str) -> Self:
-        """Open the root key that `url` names.
-
-        Raises:
-            SettingsError: `url` does not name a place.
-            KeyUnavailable: there is no usable key in that place; `reason` says why.
-
-        """
-
-    @classmethod
-    def create(cls, url: str) -> Self:
-        """Open the root key that `url` names, and make one first if there is none and `can_create` is true.
-
-        Raises:
-            SettingsError: `url` does not name a place.
-            KeyUnavailable: there is no usable key in that place and none can be made.
-
-        """
-        return cls.from_url(url)
 
 
 class LocalKey(KeyProvider):

@@ -22,7 +22,7 @@ _LOADS: Final = ("load", "aload")
 # `_takes`, and parameters go the other way. So `Database.load` and `Block.load` meet the overload of a
 # `PostgresDatabase`, and `Notifier.load` does not.
 _PRELUDE: Final = """\
-from typing import Literal, Protocol, overload
+from typing import Literal, Protocol, TypeVar, overload
 from typing_extensions import deprecated
 from typecase.blocks import _saved_documents
 from typecase.blocks.errors import KindMismatch
@@ -130,7 +130,9 @@ def _with_overloads(
 def _overload_texts(head: str, overloads: Sequence[Overload], workspaces: Sequence[str]) -> Iterator[str]:
     """Yield an overload per group, then one for the classes that none of them fits."""
     chosen = ", ".join(map(repr, workspaces))
-    options = f"*, workspace: Literal[{chosen}] | None = None, revision: int | None = None, registry: None = None"
+    resolve = "resolve: Literal['lazy', 'eager'] = 'lazy'"
+    place = f"workspace: Literal[{chosen}] | None = None, revision: int | None = None"
+    options = f"*, {place}, {resolve}, registry: None = None"
     for alias, classes in overloads:
         found = " | ".join(classes)
         parameters = f"cls: _Loads[{found}], name: _saved_documents.{alias}, {options}"
