@@ -66,6 +66,7 @@ class New(Block):
     password: SecretStr
 
     @migration(from_version=1)
+    @staticmethod
     def rename(data):
         return {"host": data["address"], "password": data["secret_word"]}
 
@@ -76,7 +77,12 @@ def vault(memory_registry):
     CACHE.clear()
     MemoryVault().save("vault")
     held = shelf()
-    held.secrets = {"a": "first-value", "b": "second-value", "n": "7", "o": json.dumps({"name": "N", "token": "T-token"})}
+    held.secrets = {
+        "a": "first-value",
+        "b": "second-value",
+        "n": "7",
+        "o": json.dumps({"name": "N", "token": "T-token"}),
+    }
     yield held
     CACHE.clear()
 
@@ -141,9 +147,9 @@ class TestSavingAgain:
 
     def test_a_reference_in_place_of_another_is_the_new_one(self):
         everything().save("mine")
-        Flow.load("mine").model_copy(update={"host": secret("vault", "b"), "options": {"q": secret("vault", "b")}}).save(
-            "mine"
-        )
+        Flow.load("mine").model_copy(
+            update={"host": secret("vault", "b"), "options": {"q": secret("vault", "b")}}
+        ).save("mine")
         assert (written()["host"], written()["options"]) == (refer("b"), {"q": refer("b")})
         assert Flow.load("mine").host == "second-value"
 

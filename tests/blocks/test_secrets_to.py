@@ -1,5 +1,6 @@
 """Saving with `secrets_to`: literals go to a vault, references stay, and a half that fails takes the other back."""
 
+import base64
 import json
 
 import pytest
@@ -112,7 +113,7 @@ class TestMoving:
         everything().save("mine", secrets_to="vault")
         text = written(memory_registry)
         assert "value" not in text
-        assert "binary" not in text.replace('"binary"', "")
+        assert [raw for raw in (b"\xff\x00raw", b"\x00binary") if base64.b64encode(raw).decode() in text] == []
         assert text.count('"$secret"') == 12
 
     def test_all_of_it_comes_back(self):

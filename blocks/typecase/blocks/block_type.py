@@ -1,7 +1,8 @@
 """A block type: a block class seen from outside."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from typecase.blocks.errors import InvalidBlockType
 from typecase.blocks.names import validate_name
@@ -15,7 +16,8 @@ class BlockType:
     """What a block class says of itself in `__block__`.
 
     `slug` is kebab-case and unique among all packages; `icon` names a file or a simple-icons slug; `docs` is a URL.
-    `aliases` are slugs that the type had before: documents saved under them are read as this type.
+    `aliases` are slugs that the type had before: documents saved under them are read as this type. `example` is a
+    whole document with made-up secrets; without it, pages put together what the fields show as their examples.
     """
 
     slug: str
@@ -23,6 +25,7 @@ class BlockType:
     icon: str = ""
     docs: str = ""
     aliases: tuple[str, ...] = ()
+    example: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         """Refuse a slug that breaks the rule, where it is written."""

@@ -71,7 +71,8 @@ class BlockSchema(GenerateJsonSchema):
             return {"type": "object", KIND_KEY: vars(cls).get("__kind__", "Block"), "title": cls.__name__}
         block_type = type_of(cls)
         former = {ALIASES_KEY: list(block_type.aliases)} if block_type.aliases else {}
-        return {**super().model_schema(schema), BLOCK_KEY: block_type.slug, **former}
+        shown = {"examples": [dict(block_type.example)]} if block_type.example is not None else {}
+        return {**super().model_schema(schema), BLOCK_KEY: block_type.slug, **former, **shown}
 
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
         """Refuse keys that would not come back from the text that JSON makes of them."""

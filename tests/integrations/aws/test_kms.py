@@ -259,7 +259,7 @@ def test_wrapping_logs_no_data_key_at_any_level(key, moto_url, canary, assert_no
         provider = AwsKmsKey.from_url(f"awskms:///{key['Arn']}?endpoint={moto_url}")
         wrapped = provider.wrap(canary.encode(), context=CONTEXT)
         assert provider.unwrap(wrapped, context=CONTEXT) == canary.encode()
-    assert "werkzeug" in caplog.text
+    assert "POST / HTTP/1.1" in caplog.text
     assert_no_canary(caplog.text)
 
 

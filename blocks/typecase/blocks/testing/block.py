@@ -83,6 +83,11 @@ class BlockContract:
         fields = type(subject).model_fields
         assert [name for name, info in fields.items() if not info.description] == []
 
+    def test_its_example_is_a_block(self, subject: Block) -> None:
+        example = type_of(type(subject)).example
+        if example is not None:
+            assert type(subject).model_validate(example).model_fields_set == set(example)
+
     def test_the_methods_of_its_kinds_are_there(self, subject: Block) -> None:
         kinds = [base for base in type(subject).__mro__ if "__kind__" in vars(base)]
         required = {name for kind in kinds for name in getattr(kind, "__abstractmethods__", ())}

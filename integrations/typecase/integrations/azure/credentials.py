@@ -34,7 +34,17 @@ class AzureCredentials(Credentials):
     identity, the environment) and an App Service identity endpoint of our own; not against Microsoft Entra ID.
     """
 
-    __block__ = BlockType(slug="azure-credentials", title="Azure credentials", icon="azure")
+    __block__ = BlockType(
+        slug="azure-credentials",
+        title="Azure credentials",
+        icon="azure",
+        example={
+            "method": "client-secret",
+            "tenant_id": "72f988bf-0000-0000-0000-2d7cd011db47",
+            "client_id": "1b730954-0000-0000-0000-0a2f7e2d5f10",
+            "client_secret": "made-up-secret",
+        },
+    )
 
     method: Method = field(
         "default", help="How to sign in; `default` takes what the place offers.", group="Sign-in", order=1
@@ -185,7 +195,4 @@ class AzureCredentials(Credentials):
                 f"The authority at {self.place} cannot be reached ({failure.reason}): {failure.sentence}.",
                 hint="Check network, proxy and `ca_certificates`; `check()` shows the stage that fails.",
             )
-        return AuthenticationFailed(
-            f"Azure refused the sign-in: {failure.sentence}.",
-            hint=failure.advice,
-        )
+        return AuthenticationFailed(f"Azure refused the sign-in: {failure.sentence}.", hint=failure.advice)

@@ -35,7 +35,12 @@ class GcpCredentials(Credentials):
     against Google.
     """
 
-    __block__ = BlockType(slug="gcp-credentials", title="Google Cloud credentials", icon="googlecloud")
+    __block__ = BlockType(
+        slug="gcp-credentials",
+        title="Google Cloud credentials",
+        icon="googlecloud",
+        example={"project": "acme-prod", "impersonate": "loader@acme-prod.iam.gserviceaccount.com"},
+    )
 
     project: str | None = field(
         None, min_length=1, help="Project for what names none. Empty = the one of the identity.", example="acme-prod"

@@ -35,7 +35,9 @@ class GcpSecretManager(SecretStore):
     not against Google.
     """
 
-    __block__ = BlockType(slug="gcp-secret-manager", title="Google Secret Manager", icon="googlecloud")
+    __block__ = BlockType(
+        slug="gcp-secret-manager", title="Google Secret Manager", icon="googlecloud", example={"project": "acme-prod"}
+    )
 
     versioned: ClassVar[bool] = True
 

@@ -36,7 +36,11 @@ class HashiCorpVault(SecretStore):
     """
 
     __block__ = BlockType(
-        slug="hashicorp-vault", title="HashiCorp Vault", icon="vault", docs="https://developer.hashicorp.com/vault/docs"
+        slug="hashicorp-vault",
+        title="HashiCorp Vault",
+        icon="vault",
+        docs="https://developer.hashicorp.com/vault/docs",
+        example={"address": "https://vault.example.com:8200", "sign_in": {"method": "kubernetes", "role": "flows"}},
     )
 
     versioned: ClassVar[bool] = True
@@ -81,9 +85,7 @@ class HashiCorpVault(SecretStore):
     )
     verify_tls: bool = field(default=True, help="Prove who the server is.", group="TLS", advanced=True)
     timeout: float = field(10.0, gt=0, help="Seconds to wait for the server, in each attempt.", advanced=True)
-    attempts: int = field(
-        3, ge=1, le=10, help="Attempts where Vault throttles, is busy, sealed or not reached.", advanced=True
-    )
+    attempts: int = field(3, ge=1, le=10, help="Tries where Vault throttles, is busy or not reached.", advanced=True)
     deadline: float = field(
         30.0,
         gt=0,
