@@ -114,7 +114,7 @@ class TestMoving:
         text = written(memory_registry)
         assert "value" not in text
         assert [raw for raw in (b"\xff\x00raw", b"\x00binary") if base64.b64encode(raw).decode() in text] == []
-        assert text.count('"$secret"') == 12
+        assert text.count('"$secret"') == 13
 
     def test_all_of_it_comes_back(self):
         before = everything()
