@@ -4,7 +4,9 @@ import asyncio
 import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
+from signal import alarm
 from threading import Barrier, Event, Thread, get_ident
 
 import pytest
@@ -25,6 +27,8 @@ from typecase.blocks.errors import (
 from typecase.blocks.kinds import SecretValue
 from typecase.blocks.secrets import sources
 from typecase.blocks.secrets.cache import CACHE, RESPITE, Age, SecretCache
+from typecase.blocks.secrets.fresh import with_fresh_secrets
+from typecase.blocks.secrets.moments import one_moment
 from typecase.blocks.testing import memory_registry
 
 __all__ = ["memory_registry"]
@@ -38,6 +42,17 @@ class Account(Block):
     user: str = ""
     password: SecretStr | None = None
     number: int = 0
+
+
+class KeyedVault(MemoryVault):
+    """A vault that shows each account something else."""
+
+    __block__ = BlockType(slug="keyed-vault")
+
+    account: Account
+
+    def read(self, key, version=None):
+        return super().read(self.account.user + key, version)
 
 
 class Clock:
@@ -200,6 +215,49 @@ class TestFailures:
             cache.get("k", lambda: cache.get("k", Backend(), Age(1)), Age(1))
         assert text(cache.get("k", Backend(), Age(1))) == "value-1"
 
+    def test_so_it_is_where_other_threads_do_the_work(self, cache):
+        def by_another_thread():
+            with ThreadPoolExecutor(1) as pool:
+                return pool.submit(copy_context().run, cache.get, "k", Backend(), Age(1)).result()
+
+        with pytest.raises(ReferenceCycle, match="this very secret"):
+            cache.get("k", by_another_thread, Age(1))
+
+    def test_two_secrets_that_need_each_other_are_an_error_and_no_standstill(self, cache):
+        both = Barrier(2)
+
+        def ask(key, other):
+            def fetch():
+                both.wait(60)
+                return cache.get(other, Backend(), Age(1))
+
+            with pytest.raises(ReferenceCycle, match="this very secret"):
+                cache.get(key, fetch, Age(1))
+
+        with ThreadPoolExecutor(2) as pool:
+            for run in [pool.submit(ask, "a", "b"), pool.submit(ask, "b", "a")]:
+                run.result()
+
+    def test_whatever_interrupts_a_fetch_leaves_nobody_waiting(self, cache, clock, backend, monkeypatch):
+        def interrupted():
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(cache, "_clock", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            cache.get("k", backend, Age(1))
+        monkeypatch.setattr(cache, "_clock", clock)
+        assert text(cache.get("k", backend, Age(1))) == "value-1"
+
+    def test_a_late_answer_drops_no_newer_value(self, cache, backend):
+        def forbidden():
+            cache.drop("k")
+            cache.get("k", backend, Age(100))
+            raise SecretForbidden("No.")
+
+        with pytest.raises(SecretForbidden):
+            cache.get("k", forbidden, Age(100))
+        assert text(cache.get("k", backend, Age(100))) == "value-1"
+
 
 class TestMemory:
     def test_the_one_used_longest_ago_goes_first(self, cache, backend):
@@ -217,6 +275,36 @@ class TestMemory:
         for key in range(50):
             cache.get(key, backend, Age(100))
         assert repr(cache) == "<SecretCache, 3 kept>"
+
+    def test_it_holds_no_more_than_its_bytes(self, clock):
+        cache = SecretCache(most_bytes=100, clock=clock, now=clock.now)
+        for key in range(10):
+            cache.get(key, lambda: SecretValue("x" * 30), Age(100))
+        assert repr(cache) == "<SecretCache, 3 kept>"
+        for _ in range(3):
+            cache.drop(9)
+            cache.get(9, lambda: SecretValue("x" * 40), Age(100))
+        assert repr(cache) == "<SecretCache, 3 kept>"
+
+    def test_what_is_too_large_to_keep_is_given_and_not_kept(self, clock):
+        cache = SecretCache(most_bytes=100, clock=clock, now=clock.now)
+        assert text(cache.get("k", lambda: SecretValue("x" * 101), Age(100))) == "x" * 101
+        assert repr(cache) == "<SecretCache, 0 kept>"
+
+    def test_who_asks_on_a_thread_that_is_asking_does_not_wait_for_it(self, backend):
+        """As a signal handler or a finalizer does."""
+        interrupting = []
+
+        def clock():
+            if interrupting:
+                interrupting.pop()()
+            return 1000.0
+
+        cache = SecretCache(clock=clock)
+        cache.get("k", backend, Age(100))
+        interrupting.append(lambda: cache.get("other", backend, Age(100)))
+        assert text(cache.get("k", backend, Age(100))) == "value-1"
+        assert backend.calls == 2
 
     def test_what_is_dropped_is_fetched_anew(self, cache, backend):
         cache.get("k", backend, Age(100))
@@ -251,6 +339,27 @@ class TestMemory:
         os.close(writer)
         assert os.read(reader, 100) == b"<SecretCache, 0 kept>"
         os.close(reader)
+        CACHE.drop(("fork",))
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+    @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+    def test_a_child_forked_while_a_secret_is_fetched_fetches_it_itself(self, backend):
+        gate = Gate()
+        leader = Thread(target=CACHE.get, args=(("fork",), gate, Age(100)))
+        leader.start()
+        assert gate.entered.wait(60)
+        reader, writer = os.pipe()
+        child = os.fork()
+        if not child:
+            alarm(60)
+            os.write(writer, text(CACHE.get(("fork",), backend, Age(100))).encode())
+            os._exit(0)
+        os.close(writer)
+        assert os.read(reader, 100) == b"value-1"
+        os.close(reader)
+        os.waitpid(child, 0)
+        gate.open.set()
+        leader.join()
         CACHE.drop(("fork",))
 
     def test_a_value_is_not_pickled(self):
@@ -441,6 +550,15 @@ class TestLoading:
         shelf("elsewhere").secrets["user"] = "bob"
         assert Account.load("mine").user == "bob"
 
+    def test_a_store_whose_own_credentials_changed_is_another_store(self, vault):
+        Account(user="left").save("who")
+        KeyedVault(account=Account.load("who")).save("keyed")
+        Account(user=secret("keyed", "-key")).save("its")
+        vault.secrets.update({"left-key": "of the left", "right-key": "of the right"})
+        assert Account.load("its").user == "of the left"
+        Account(user="right").save("who", overwrite=True)
+        assert Account.load("its").user == "of the right"
+
     def test_another_folder_of_files_is_another_store(self, tmp_path, monkeypatch):
         Account(user=secret("file", "user")).save("filed")
         for name in ("one", "two"):
@@ -482,3 +600,100 @@ class TestLoading:
         (outcome,) = await asyncio.gather(first, return_exceptions=True)
         assert isinstance(outcome, asyncio.CancelledError)
         assert vault.reads == [("user", None)]
+
+
+class TestRefused:
+    @pytest.fixture(autouse=True)
+    def vault(self, memory_registry):
+        SHELVES.clear()
+        CACHE.clear()
+        MemoryVault().save("vault")
+        held = shelf()
+        held.secrets = {"password": "first"}
+        Account(password=secret("vault", "password")).save("mine")
+        yield held
+        CACHE.clear()
+
+    @pytest.fixture
+    def lets_in(self, vault):
+        """Signs in with an account where the system behind it knows another password; counts the refusals."""
+        refused = []
+
+        def lets_in(password):
+            def body(account):
+                given = account.password.get_secret_value()
+                if given != password:
+                    refused.append(given)
+                    raise AuthenticationFailed("No.")
+                return given
+
+            return with_fresh_secrets(Account.load("mine"), body)
+
+        lets_in.refused = refused
+        return lets_in
+
+    def test_a_refused_secret_is_fetched_anew_and_tried_once_more(self, vault, lets_in):
+        assert lets_in("first") == "first"
+        vault.secrets["password"] = "second"
+        assert lets_in("second") == "second"
+        assert lets_in.refused == ["first"]
+
+    def test_one_that_has_not_changed_is_not_tried_again_and_not_kept(self, vault, lets_in):
+        with pytest.raises(AuthenticationFailed):
+            lets_in("second")
+        assert lets_in.refused == ["first"]
+        vault.secrets["password"] = "second"
+        assert Account.load("mine").password.get_secret_value() == "second"
+
+    def test_one_that_is_refused_again_is_not_tried_a_third_time_and_not_kept(self, vault, lets_in):
+        assert lets_in("first") == "first"
+        vault.secrets["password"] = "second"
+        with pytest.raises(AuthenticationFailed):
+            lets_in("third")
+        assert lets_in.refused == ["first", "second"]
+        vault.secrets["password"] = "third"
+        assert Account.load("mine").password.get_secret_value() == "third"
+
+    def test_a_second_attempt_that_loads_again_gets_a_fresh_secret(self, vault, lets_in):
+        with pytest.raises(AuthenticationFailed):
+            lets_in("second")
+        vault.secrets["password"] = "second"
+        assert lets_in("second") == "second"
+        assert lets_in.refused == ["first"]
+
+    def test_another_failure_is_no_refusal(self, vault):
+        def fail(account):
+            account.password.get_secret_value()
+            raise SecretStoreUnreachable("It is down.", reason="timeout")
+
+        with pytest.raises(SecretStoreUnreachable):
+            with_fresh_secrets(Account.load("mine"), fail)
+        Account.load("mine").password.get_secret_value()
+        assert len(vault.reads) == 1
+
+    def test_a_store_that_is_saved_with_another_token_is_seen_by_those_who_loaded_before(self, vault):
+        MemoryVault(place="guarded", token="old-token").save("guarded")
+        shelf("guarded").secrets["password"] = "guarded"
+
+        def on_read(_key, store):
+            if store.token.get_secret_value() != "new-token":
+                raise AuthenticationFailed("The token is refused.")
+
+        Account(password=secret("guarded", "password")).save("long")
+        account = Account.load("long")
+        assert account.password.get_secret_value() == "guarded"
+        CACHE.clear()
+        shelf("guarded").on_read = on_read
+        with pytest.raises(AuthenticationFailed):
+            account.password.get_secret_value()
+        MemoryVault(place="guarded", token="new-token").save("guarded", overwrite=True)
+        assert account.password.get_secret_value() == "guarded"
+
+    def test_a_task_that_outlives_a_moment_sees_what_is_new(self, vault):
+        account = Account.load("mine")
+        with one_moment():
+            assert account.password.get_secret_value() == "first"
+            later = copy_context()
+        vault.secrets["password"] = "second"
+        CACHE.clear()
+        assert later.run(account.password.get_secret_value) == "second"

@@ -440,6 +440,42 @@ class TestCalls:
         reload(Everything(host=secret("cold", "db", field="host"), login=inner))
         assert vault.reads == [("db", None)]
 
+    def test_an_eager_load_makes_one_call_for_a_key_in_all_documents_and_fields(self, vault):
+        MemoryVault(cache_seconds=0).save("cold")
+        Login(user=secret("cold", "text"), password=secret("cold", "text")).save("inner")
+        Everything(host=secret("cold", "text"), password=secret("cold", "text"), login=Login.load("inner")).save("mine")
+        vault.reads.clear()
+        Everything.load("mine", resolve="eager")
+        assert vault.reads == [("text", None)]
+
+    def test_an_eager_load_asks_the_stores_of_all_documents_at_the_same_time(self):
+        from threading import Barrier
+
+        both = Barrier(2, timeout=30)
+        for place in ("left", "right"):
+            MemoryVault(place=place).save(place)
+            shelf(place).secrets["key"] = place
+            shelf(place).on_read = lambda _key, _vault: both.wait()
+        Login(password=secret("left", "key")).save("inner")
+        Everything(password=secret("right", "key"), login=Login.load("inner")).save("mine")
+        loaded = Everything.load("mine", resolve="eager")
+        assert (at(loaded, "password"), at(loaded, "login", "password")) == ("right", "left")
+
+    def test_an_eager_load_refuses_a_secret_that_its_field_refuses(self, vault):
+        vault.secrets["text"] = "short"
+        Everything(long=text()).save("mine")
+        with pytest.raises(SecretMalformed, match="at least 8"):
+            Everything.load("mine", resolve="eager")
+
+    def test_after_one_failed_the_others_are_not_asked(self, vault, monkeypatch):
+        from typecase.blocks.secrets import sources
+
+        monkeypatch.setattr(sources, "_WIDTH", 1)
+        Everything(names=[secret("vault", key) for key in ("gone", "text", "db")]).save("mine")
+        with pytest.raises(SecretNotFound):
+            Everything.load("mine")
+        assert vault.reads == [("gone", None)]
+
     def test_versions_of_one_key_are_calls_of_their_own(self, vault):
         loaded = reload(Everything(names=[text(), text(version="1")]))
         assert loaded.names == ["a-text-secret", "the-first-text"]

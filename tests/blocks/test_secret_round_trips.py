@@ -9,10 +9,10 @@ import pytest
 from fakes.memory_vault import SHELVES, MemoryVault, shelf
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, SecretBytes, SecretStr
+from pydantic import BaseModel, Field, Secret, SecretBytes, SecretStr
 
 from typecase.blocks import Block, BlockType, Credentials, migration, secret, use_registry
-from typecase.blocks.errors import ReferenceNotFound, UnsavedSecrets
+from typecase.blocks.errors import ReferenceNotFound, SecretMalformed, UnsavedSecrets
 from typecase.blocks.memory import MemoryRegistry
 from typecase.blocks.records import Draft
 from typecase.blocks.schema import definition_of
@@ -50,6 +50,13 @@ class Flow(Block):
     options: dict[str, str] = {}
     login: Login | None = None
     nested: dict[str, list[dict[str, str]]] = {}
+
+
+class Guarded(Block):
+    __block__ = BlockType(slug="trips-guarded")
+
+    long: SecretStr | None = Field(None, min_length=8)
+    tables: list[Secret[dict[str, int]]] = []
 
 
 class Old(Block):
@@ -190,6 +197,34 @@ class TestSavingAgain:
         inner = written()["login"]
         assert (inner["user"], inner["password"]) == (refer("a"), refer("b"))
 
+    def test_what_was_changed_is_not_undone_by_a_refresh(self):
+        Flow(host=secret("vault", "a"), port=secret("vault", "n"), password=secret("vault", "b")).save("mine")
+        changed = Flow.load("mine").model_copy(update={"host": "other"})
+        assert (changed.refreshed().host, changed.refreshed().port) == ("other", 7)
+
+    def test_nor_is_a_field_of_a_block_that_one_secret_gave(self, vault):
+        vault.secrets["whole"] = json.dumps({"host": "db", "port": 9})
+        Flow.model_validate(secret("vault", "whole")).save("mine")
+        changed = Flow.load("mine").model_copy(update={"host": "other"})
+        vault.secrets["whole"] = json.dumps({"host": "db", "port": 10})
+        CACHE.clear()
+        assert (changed.refreshed().host, changed.refreshed().port) == ("other", 10)
+
+    def test_what_was_overwritten_is_not_asked_for_any_more(self, vault):
+        Flow(host=secret("vault", "a")).save("mine")
+        changed = Flow.load("mine").model_copy(update={"host": "other"})
+        del vault.secrets["a"]
+        CACHE.clear()
+        assert changed.refreshed() == changed
+
+    def test_items_that_moved_in_a_list_take_their_references_along(self):
+        Flow(steps=[{"name": secret("vault", "a")}, {"name": "own"}, {"name": secret("vault", "b")}]).save("mine")
+        loaded = Flow.load("mine")
+        loaded.model_copy(update={"steps": loaded.steps[::-1]}).save("turned")
+        assert [step["name"] for step in written("turned")["steps"]] == [refer("b"), "own", refer("a")]
+        loaded.model_copy(update={"steps": loaded.steps[1:]}).save("fewer")
+        assert [step["name"] for step in written("fewer")["steps"]] == ["own", refer("b")]
+
     def test_a_secret_that_rotated_since_the_load_changes_no_reference(self, vault):
         everything().save("mine")
         before = written()
@@ -252,6 +287,15 @@ class TestCopies:
         assert arrived.raw.get_secret_value() == b"first-value"
         arrived.save("mine")
         assert (written()["host"], written()["password"]) == (refer("a"), refer("b"))
+
+    @pytest.mark.parametrize("pickler", [pickle, cloudpickle])
+    def test_rules_of_a_field_travel_along(self, vault, pickler):
+        vault.secrets["a"] = "short"
+        block = Guarded(long=secret("vault", "a"), tables=[secret("vault", "a")])
+        arrived = pickler.loads(pickler.dumps(block))
+        for placeholder in (arrived.long, arrived.tables[0]):
+            with pytest.raises(SecretMalformed):
+                placeholder.get_secret_value()
 
     def test_a_changed_block_that_holds_fetched_values_does_not_travel(self):
         everything().save("mine")

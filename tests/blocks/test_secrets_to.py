@@ -9,6 +9,7 @@ from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
 from typecase.blocks import Block, BlockType, Credentials, secret
 from typecase.blocks.errors import (
+    AuthenticationFailed,
     DocumentExists,
     DocumentNotFound,
     InvalidSecretReference,
@@ -248,6 +249,22 @@ class TestFailing:
             Flow(password=canary).save("mine", secrets_to="vault")
         assert raised.value.__context__ is None
         assert_no_canary(str(raised.value), repr(raised.value))
+
+    def test_a_store_whose_own_token_was_rotated_is_written_to(self, vault, monkeypatch):
+        monkeypatch.setenv("VAULT_TOKEN", "old-token")
+        MemoryVault(token=secret("env", "VAULT_TOKEN")).save("guarded")
+        assert MemoryVault.load("guarded").token.get_secret_value() == "old-token"
+        monkeypatch.setenv("VAULT_TOKEN", "new-token")
+        put = MemoryVault.put
+
+        def guarded(store, key, value):
+            if store.token.get_secret_value() != "new-token":
+                raise AuthenticationFailed("The token is refused.")
+            put(store, key, value)
+
+        monkeypatch.setattr(MemoryVault, "put", guarded)
+        Flow(password="typed-in").save("mine", secrets_to="guarded")
+        assert Flow.load("mine").password.get_secret_value() == "typed-in"
 
     def test_an_interrupt_takes_back_what_was_put(self, vault):
         def on_put(_key, when):

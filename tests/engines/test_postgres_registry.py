@@ -197,6 +197,15 @@ def test_a_server_that_is_gone_is_unreachable(tmp_path):
     assert caught.value.__context__ is None
 
 
+def test_a_server_without_a_trusted_certificate_is_refused_where_the_url_asks_for_one(postgres_url, tmp_path):
+    query = {"sslmode": "verify-full", "sslrootcert": str(tmp_path / "no.pem")}
+    strict = make_url(postgres_url).update_query_dict(query).render_as_string(hide_password=False)
+    registry = DirectRegistry(strict, key=(tmp_path / "root.key").as_uri())
+    with pytest.raises(RegistryUnreachable, match=r"SSL|certificate"):
+        registry.init(create_key_if_missing=True)
+    registry.close()
+
+
 def test_a_database_that_does_not_exist_is_unreachable(postgres_url, tmp_path):
     url = make_url(postgres_url).set(database="typecase_never_made").render_as_string(hide_password=False)
     registry = DirectRegistry(url, key=(tmp_path / "root.key").as_uri())

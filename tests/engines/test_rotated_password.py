@@ -248,6 +248,12 @@ def test_threads_that_meet_the_rotation_together_all_go_on(server, save, rotate)
     assert 1 <= server.refusals - before <= 8
 
 
+def test_a_copy_with_another_user_signs_in_as_that_one(server, save):
+    copied = save(AN_HOUR).model_copy(update={"username": "owner", "password": server.owner.password})
+    assert copied.fetch_all(WHO) == [{"name": "owner"}]
+    copied.dispose()
+
+
 def test_sessions_that_end_without_a_rotation_cost_no_refusal(server, save):
     db = save(AN_HOUR)
     assert db.fetch_all(WHO) == FLOW
@@ -267,6 +273,16 @@ def test_a_vault_that_still_has_the_old_password_is_not_asked_for_ever(server, s
         db.fetch_all(WHO)
     assert 1 <= server.refusals - before <= 2
     assert_no_canary(str(raised.value), repr(raised.value), secret=db.password.get_secret_value())
+
+
+def test_the_refusal_tells_nothing_of_the_pool_that_tried_an_ended_session(server, save):
+    db = save(AN_HOUR)
+    assert db.fetch_all(WHO) == FLOW
+    server.change_password(f"x{secrets.token_hex(8)}")
+    with pytest.raises(AuthenticationFailed, match="password authentication failed") as raised:
+        db.fetch_all(WHO)
+    assert REFUSED in raised.value.__cause__.message
+    assert "caused by" not in raised.value.__cause__.message
 
 
 def test_a_statement_that_fails_is_not_run_twice(server, save):

@@ -6,8 +6,9 @@ import psycopg
 import pytest
 from fakes import rotation_trials as trials
 from fakes.crowd import THING, newest_keys, read_all
+from sqlalchemy import text
 
-from typecase.blocks.errors import KeyInUse
+from typecase.blocks.errors import KeyInUse, RegistryNotEmpty
 from typecase.blocks.records import Draft
 from typecase.registry.direct import DirectRegistry
 from typecase.registry.rotation import Rotating
@@ -145,3 +146,49 @@ def test_of_two_who_retire_at_once_one_does_and_writers_do_not_wait(registry, po
     assert ([caller.error for caller in callers], callers[0].result) == ([None, None], ())
     assert read_all(registry)[1] == set(newest_keys(registry).values())
     assert sum(event.action == "key retired" for event in registry.keys.events()) == 2
+
+
+def test_a_restore_waits_for_writers_under_way_and_then_finds_the_registry_in_use(registry, postgres_url, tmp_path):
+    registry.backup(tmp_path / "b")
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute("delete from schema_versions")
+        admin.execute("delete from block_types")
+    with psycopg.connect(postgres_url) as writer:
+        writer.execute("insert into workspaces values ('0', 'new', null, '', now())")
+        restoring = Call(lambda: registry.restore_backup(tmp_path / "b"))
+        wait_for_a_lock(postgres_url)
+    restoring.join()
+    assert isinstance(restoring.error, RegistryNotEmpty)
+    assert [place.name for place in registry.workspaces.list()] == ["default", "new"]
+
+
+def test_a_writer_who_began_before_the_new_key_uses_it_whatever_the_default_isolation(registry, postgres_url):
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute(f"alter database {admin.info.dbname} set default_transaction_isolation = 'repeatable read'")
+    registry.close()
+    may_write = threading.Event()
+
+    class Early(Writer):
+        def save(self, connection):
+            connection.execute(text("select count(*) from data_keys"))
+            self.written.set()
+            assert may_write.wait(60)
+            self.written.clear()
+            super().save(connection)
+
+    writer = Early(registry)
+    writer.written.wait(60)
+
+    def reached(step):
+        if step == "keys committed":
+            may_write.set()
+            while not writer.written.is_set():
+                pass
+
+    rotation = Call(lambda: Rotating(registry._store, registry._keys, retire=True, reached=reached).run())
+    wait_for_a_lock(postgres_url)
+    writer.may_commit.set()
+    writer.join()
+    rotation.join()
+    assert rotation.error is None
+    assert read_all(registry) == ({("late", 1): b"{}"}, set(newest_keys(registry).values()))

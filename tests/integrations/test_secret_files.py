@@ -6,7 +6,8 @@ import os
 import shutil
 import socket
 import tempfile
-from itertools import cycle
+from contextlib import contextmanager
+from itertools import count, cycle
 from pathlib import Path
 from threading import Event, Thread
 
@@ -404,6 +405,45 @@ def test_a_swap_in_the_middle_of_the_way_is_started_over(folder, files, monkeypa
 
     monkeypatch.setattr(os, "readlink", swapped_after)
     assert text(files, "password") == "third"
+
+
+@contextmanager
+def rewriting(write):
+    """Let `write` happen after each read of a file, and pauses take no time."""
+    fstat = os.fstat
+    looks = cycle([lambda: None, write])
+
+    def looked_at(descriptor):
+        next(looks)()
+        return fstat(descriptor)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fstat", looked_at)
+        patch.setattr("typecase.integrations.files.folder.sleep", lambda _seconds: None)
+        yield
+
+
+def test_a_file_that_is_rewritten_in_place_while_it_is_read_gives_a_whole_value(folder, files):
+    path = put(folder, "token", "new-")
+    pieces = ["new-val", "new-value"]
+
+    def write():
+        if pieces:
+            path.write_text(pieces.pop(0))
+
+    with rewriting(write):
+        assert text(files, "token") == "new-value"
+
+
+def test_a_file_that_is_written_to_all_the_time_is_told(folder, files):
+    path = put(folder, "token", "x")
+    longer = map("x".__mul__, count(2))
+    with (
+        rewriting(lambda: path.write_text(next(longer))),
+        pytest.raises(SecretStoreUnreachable, match="'token' is being written to") as raised,
+    ):
+        files.get("token")
+    assert "rename" in raised.value.hint
 
 
 def test_a_link_to_nothing_is_absent(folder, files):

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from rich.console import Console
 from rich.traceback import Traceback
 
-from typecase.blocks import Status
+from typecase.blocks import Status, secret
 from typecase.blocks.errors import ConnectionFailed, DeliveryFailed, InvalidBlock, MissingPackage
 from typecase.integrations.webhook import Webhook, delivery
 from typecase.integrations.webhook.transports import _TRANSPORTS, transport_of
@@ -310,6 +310,19 @@ def test_a_check_sends_nothing(server):
     check = Webhook(url=server.url).check()
     assert [(stage.name, stage.status) for stage in check.stages] == [("dns", Status.READY), ("tcp", Status.READY)]
     assert server.got == []
+
+
+def test_a_check_of_a_url_that_is_nowhere_is_an_error(monkeypatch):
+    monkeypatch.delenv("NO_SUCH_URL", raising=False)
+    (stage,) = Webhook(url=secret("env", "NO_SUCH_URL")).check().stages
+    assert (stage.name, stage.status) == ("auth", Status.ERROR)
+    assert "NO_SUCH_URL" in stage.reason
+
+
+@pytest.mark.parametrize("ca_cert", ["/no/such/file.pem", "-----BEGIN CERTIFICATE-----\nnone"])
+def test_a_check_with_authorities_that_cannot_be_read_is_an_error(ca_cert):
+    (stage,) = Webhook(url="https://hooks.example.com/x", ca_cert=ca_cert).check().stages
+    assert (stage.name, stage.status) == ("tls", Status.ERROR)
 
 
 def certificate(key, name):

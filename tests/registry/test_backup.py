@@ -5,11 +5,13 @@ import os
 import signal
 import stat
 import sys
+from dataclasses import replace
 
 import pytest
 from fakes.crowd import THING, expected, fill, read_all
-from sqlalchemy import inspect, select
+from sqlalchemy import inspect, select, update
 
+from typecase.blocks.compatibility import Mode
 from typecase.blocks.errors import (
     BackupExists,
     BackupUnusable,
@@ -263,6 +265,12 @@ def test_a_file_that_is_no_backup_is_refused(text, places, tmp_path):
         places("sqlite", "target").restore_backup(tmp_path / "b")
 
 
+def test_a_file_that_does_not_tell_its_version_is_refused(places, tmp_path):
+    (tmp_path / "b").write_bytes(b'{"format":"typecase-backup"}\n')
+    with pytest.raises(BackupUnusable, match="has a newer format"):
+        places("sqlite", "target").restore_backup(tmp_path / "b")
+
+
 def test_a_file_that_is_not_there_is_said(places, tmp_path):
     with pytest.raises(BackupUnusable, match="cannot be read"):
         places("sqlite", "target").restore_backup(tmp_path / "b")
@@ -339,3 +347,42 @@ def test_a_backup_of_earlier_tables_is_brought_up_to_date(places, tmp_path):
     assert [item.name for item in target.documents.list(workspace="default").items] == ["a"]
     with pytest.raises(WorkspaceNotFound):
         target.load("a", workspace="nowhere")
+
+
+def test_the_file_and_its_name_are_on_the_disk_before_a_backup_is_told(source, tmp_path, monkeypatch):
+    synced = []
+
+    def sync(descriptor):
+        synced.append((stat.S_ISDIR(os.fstat(descriptor).st_mode), (tmp_path / "b").exists()))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    source.backup(tmp_path / "b")
+    assert synced == [(False, False), (True, True)]
+
+
+def test_rules_of_compatibility_are_a_use_too(places, tmp_path):
+    source, target = populate(places("sqlite", "source")), places("sqlite", "target")
+    source.backup(tmp_path / "b")
+    target.init()
+    target.types.set_compatibility(mode=Mode.FULL)
+    with pytest.raises(RegistryNotEmpty):
+        target.restore_backup(tmp_path / "b")
+    assert target.types.compatibility().mode is Mode.FULL
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_half_a_surrogate_pair_survives(engine, places, tmp_path):
+    source, target = places("sqlite", "source"), places(engine, "target")
+    source.init(create_key_if_missing=True)
+    source.types.register(replace(THING, schema={"type": "object", "description": "\ud83d"}))
+    source.backup(tmp_path / "b")
+    target.restore_backup(tmp_path / "b")
+    assert target.types.versions(THING.slug)[-1].schema["description"] == "\ud83d"
+
+
+def test_workspaces_in_a_circle_are_in_the_file_and_not_left_out_in_silence(places, tmp_path):
+    """Only somebody who writes to the database can make one."""
+    source = populate(places("sqlite", "source"))
+    with source._store.engine().begin() as connection:
+        connection.execute(update(tables.workspaces).values(parent_id=tables.workspaces.c.id))
+    assert source.backup(tmp_path / "b").rows["workspaces"] == 3

@@ -7,7 +7,7 @@ import pytest
 from fakes.crowd import THING, content, expected, fill, newest_keys, read_all
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, event, insert, select, update
 
-from typecase.blocks.errors import DecryptionFailed, KeyInUse, RegistrySealed, WorkspaceNotFound
+from typecase.blocks.errors import DecryptionFailed, KeyInUse, KeyUnavailable, RegistrySealed, WorkspaceNotFound
 from typecase.blocks.records import Draft
 from typecase.registry import tables
 from typecase.registry.data_keys import DataKeys, RetiredKey
@@ -102,6 +102,18 @@ def test_more_than_one_batch_is_moved(registry):
     rotate(registry, steps.append)
     assert steps.count("batch committed") == 3
     assert read_all(registry) == (expected(2100), set(newest_keys(registry).values()))
+
+
+def test_a_batch_of_large_documents_is_smaller(registry, monkeypatch):
+    from typecase.registry import rotation_batches
+
+    monkeypatch.setattr(rotation_batches, "BYTES", 10_000)
+    for number in range(6):
+        save(registry, f"large-{number}", {"v": "x" * 5_000})
+    steps = []
+    rotate(registry, steps.append)
+    assert steps.count("batch committed") == 3
+    assert read_all(registry)[1] == set(newest_keys(registry).values())
 
 
 def test_how_far_it_is_can_be_watched(registry):
@@ -374,9 +386,9 @@ def test_what_does_not_open_is_named_and_everything_else_is_rotated(registry):
         place = connection.scalar(select(documents.c.id).where(documents.c.name == "doc-0000002"))
         broken = update(revisions).where(revisions.c.document_id == place)
         connection.execute(broken.values(payload=b"\2" + bytes(120)))
-    with pytest.raises(DecryptionFailed, match=r"does not open: doc-0000002 \(revision 1\)") as caught:
+    with pytest.raises(DecryptionFailed, match=r"does not open: default/doc-0000002 \(revision 1\)") as caught:
         registry.keys.rotate(retire=True)
-    assert caught.value.documents == (("doc-0000002", 1),)
+    assert caught.value.documents == (("default/doc-0000002", 1),)
     assert [key.revisions for key in registry.key_status().data_keys] == [1, 4]
     registry.documents.delete("doc-0000002", workspace="default")
     (item,) = registry.keys.rotate(retire=True)
@@ -499,3 +511,197 @@ def test_a_batch_costs_as_many_statements_however_many_revisions_are_left(regist
 def test_a_retired_key_says_so(registry):
     with pytest.raises(RetiredKey, match="retired and destroyed"):
         registry._keys.open(WrappedKey("0" * 32, "w", 1, "local:0", b""))
+
+
+def test_damage_in_one_workspace_does_not_keep_the_others_from_being_rotated(registry):
+    for name in ("b", "c"):
+        registry.workspaces.create(name)
+    fill(registry, 9)
+    with registry._store.engine().begin() as connection:
+        chosen = documents.c.name.in_(["doc-0000000", "doc-0000001"])  # one in b, one in c
+        places = connection.scalars(select(documents.c.id).where(chosen)).all()
+        broken = update(revisions).where(revisions.c.document_id.in_(places))
+        connection.execute(broken.values(payload=b"\2" + bytes(120)))
+    for _ in range(2):
+        with pytest.raises(DecryptionFailed, match=r"b/doc-0000000 .*, c/doc-0000001 ") as caught:
+            registry.keys.rotate()
+        assert caught.value.documents == (("b/doc-0000000", 1), ("c/doc-0000001", 1))
+        assert [item.workspace for item in registry.keys.plan()] == ["b", "c"]
+    assert [key.revisions for key in registry.key_status().data_keys] == [1, 2, 1, 2, 0, 3]
+
+
+def test_a_workspace_that_is_emptied_and_deleted_between_read_and_write_ends_its_rotation(registry, reopen):
+    registry.workspaces.create("short-lived")
+    save(registry, "a", {}, workspace="short-lived")
+    other = reopen()
+
+    def remove():
+        other.documents.delete("a", workspace="short-lived")
+        other.workspaces.delete("short-lived")
+
+    done = rotate(registry, at_the_first("batch sealed", remove))
+    assert [(item.workspace, item.revisions) for item in done] == [("default", 0), ("short-lived", 0)]
+
+
+@pytest.mark.parametrize("change", ["delete", "create"])
+def test_workspaces_that_come_or_go_while_the_keys_are_made_do_not_stop_a_rotation(registry, reopen, change):
+    registry.workspaces.create("b")
+    other = reopen()
+    name = {"delete": "b", "create": "c"}[change]
+    done = rotate(registry, at_the_first("keys wrapped", lambda: getattr(other.workspaces, change)(name)))
+    left = {place.name for place in registry.workspaces.list()}
+    assert {(item.workspace, item.to_generation) for item in done} == {(name, 2) for name in left}
+
+
+def test_what_slides_into_a_batch_as_others_are_deleted_gets_a_secret_too(registry, reopen, monkeypatch):
+    from typecase.registry import rotation_batches
+
+    monkeypatch.setattr(rotation_batches, "BATCH", 2)
+    names = ("a", "b", "c", "d")
+    for name in names:
+        save(registry, name, {"v": name})
+    with registry._store.engine().begin() as connection:
+        for row in connection.execute(select(documents)).all():
+            key = lock_newest_key(connection, row.workspace_id)
+            context = revision_context(row.workspace_id, row.id, 1)
+            old = seal(registry._keys.open(key), b"{}", key_id=bytes.fromhex(key.id), context=context)
+            connection.execute(update(revisions).where(revisions.c.document_id == row.id).values(payload=old))
+        connection.execute(update(documents).values(secret=None))
+    other = reopen()
+    with registry._store.engine().connect() as connection:
+        order = revisions.c.document_id if connection.dialect.name == "postgresql" else revisions.c.created_at
+        query = select(documents.c.name).join(revisions, revisions.c.document_id == documents.c.id).order_by(order)
+        first = connection.scalars(query).first()
+    rotate(registry, at_the_first("secrets committed", lambda: other.documents.delete(first, workspace="default")))
+    assert [row["payload"][0] for row in rows_of(registry, revisions)] == [2, 2, 2]
+
+
+def test_rotating_with_retire_drops_the_earlier_keys_from_memory(registry):
+    save(registry, "a", {})
+    registry.keys.rotate(retire=True)
+    assert set(registry._keys.opened) == set(newest_keys(registry).values())
+
+
+def test_asking_for_the_status_while_the_root_key_is_away_does_not_stop_a_running_process(registry, tmp_path):
+    save(registry, "a", {"v": 1})
+    (tmp_path / "root.key").rename(tmp_path / "away")
+    assert registry.key_status().sealed
+    assert load(registry, "a") == {"v": 1}
+    save(registry, "a", {"v": 2})
+    assert load(registry, "a") == {"v": 2}
+
+
+def test_a_registry_that_met_another_root_key_opens_when_the_right_one_is_put_back(registry, reopen, tmp_path):
+    from typecase.registry.keys import create_key
+
+    save(registry, "a", {"v": 1})
+    (tmp_path / "root.key").rename(tmp_path / "away")
+    create_key((tmp_path / "root.key").as_uri())
+    running = reopen()
+    with pytest.raises(RegistrySealed):
+        load(running, "a")
+    (tmp_path / "away").rename(tmp_path / "root.key")
+    assert load(running, "a") == {"v": 1}
+
+
+def test_a_backup_of_an_unfinished_rotation_is_whole_and_its_rotation_can_be_finished(registry, reopen, tmp_path):
+    fill(registry, 2500)
+    rotate(registry, at_the_first("batch committed", lambda: reopen().backup(tmp_path / "b")), retire=True)
+    copy = FileRegistry(tmp_path / "copy.db", DataKeys((tmp_path / "root.key").as_uri()))
+    copy.restore_backup(tmp_path / "b")
+    assert read_all(copy)[0] == expected(2500)
+    assert [(item.unfinished, item.revisions) for item in copy.keys.rotate(retire=True)] == [(True, 1500)]
+    assert read_all(copy) == (expected(2500), set(newest_keys(copy).values()))
+    copy.close()
+
+
+def test_threads_that_wait_for_a_root_key_that_does_not_answer_share_its_one_answer(registry, counted, monkeypatch):
+    """Or the last of them would wait as many times as long as there are."""
+    fill(registry, 1)
+    registry._keys.forget()
+    waiting = threading.Semaphore(0)
+
+    class Announcing:
+        def __init__(self):
+            self.lock = threading.Lock()
+
+        def __enter__(self):
+            waiting.release()
+            self.lock.acquire()
+
+        def __exit__(self, *_):
+            self.lock.release()
+
+    def fail(provider, wrapped, *, context):
+        provider.unwrapped.append(context)
+        for _ in range(8):
+            assert waiting.acquire(timeout=60)
+        raise KeyUnavailable("It does not answer.", reason="unreachable")
+
+    registry._keys._lock = Announcing()
+    monkeypatch.setattr(Counting, "unwrap", fail)
+    errors = []
+
+    def load_one():
+        with pytest.raises(RegistrySealed, match="does not answer") as caught:
+            registry.load("doc-0000000", workspace="default")
+        errors.append(caught.value)
+
+    threads = [threading.Thread(target=load_one) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(map(id, errors))) == 8
+    assert [len(provider.unwrapped) for provider in counted] == [1]
+    monkeypatch.undo()
+    registry._keys._providers.clear()
+    assert registry.load("doc-0000000", workspace="default").root.data == content(0)
+
+
+@pytest.mark.parametrize("step", ["secrets written", "secrets committed"])
+def test_a_run_that_stops_while_documents_get_their_secrets_is_finished_by_the_next(registry, reopen, step):
+    save(registry, "a", {"v": 1})
+    with registry._store.engine().begin() as connection:
+        row = connection.execute(select(documents)).one()
+        key = lock_newest_key(connection, row.workspace_id)
+        context = revision_context(row.workspace_id, row.id, 1)
+        old = seal(registry._keys.open(key), b'{"v":1}', key_id=bytes.fromhex(key.id), context=context)
+        connection.execute(update(documents).values(secret=None))
+        connection.execute(update(revisions).values(payload=old))
+
+    def stop():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rotate(registry, at_the_first(step, stop))
+    again = reopen()
+    assert load(again, "a") == {"v": 1}
+    again.keys.rotate(retire=True)
+    assert [row["payload"][0] for row in rows_of(again, revisions)] == [2]
+    assert load(again, "a") == {"v": 1}
+
+
+def test_a_workspace_that_is_made_between_two_statements_of_the_plan_does_not_stop_a_rotation(registry, reopen):
+    other, made = reopen(), []
+
+    def make(*arguments):
+        if "JOIN workspaces" in arguments[2] and not made:
+            made.append(other.workspaces.create("late"))
+
+    event.listen(registry._store.engine(), "after_cursor_execute", make)
+    assert {item.workspace for item in registry.keys.rotate()} == {"default", "late"}
+
+
+def test_a_workspace_that_is_deleted_just_after_it_was_found_ends_its_rotation(registry, reopen):
+    registry.workspaces.create("short-lived")
+    other, begun = reopen(), []
+
+    def delete(*arguments):
+        if begun and "short-lived" in str(arguments[3]) and "workspaces.name = " in arguments[2]:
+            begun.clear()
+            other.workspaces.delete("short-lived")
+
+    event.listen(registry._store.engine(), "after_cursor_execute", delete)
+    done = rotate(registry, at_the_first("keys committed", lambda: begun.append(True)))
+    assert [item.workspace for item in done] == ["default", "short-lived"]

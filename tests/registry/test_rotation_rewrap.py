@@ -4,12 +4,13 @@ import pytest
 from fakes.crowd import THING, expected, fill, read_all
 from sqlalchemy import select, update
 
-from typecase.blocks.errors import KeyUnavailable, RegistrySealed
+from typecase.blocks.errors import DecryptionFailed, KeyUnavailable, RegistrySealed
 from typecase.blocks.records import Draft
 from typecase.registry.data_keys import DataKeys
 from typecase.registry.direct import DirectRegistry
 from typecase.registry.file_registry import FileRegistry
-from typecase.registry.keys import create_key
+from typecase.registry.keys import create_key, open_key
+from typecase.registry.rotation import Rotating
 from typecase.registry.rotation_rewrap import Rewrap
 from typecase.registry.tables import data_keys, revisions
 
@@ -82,13 +83,11 @@ def test_every_data_key_comes_under_the_new_root_key_and_no_revision_is_touched(
 
 
 def test_what_was_done_is_on_record(registry, new):
-    done = registry.keys.rewrap(new, actor="ada")
-    (event,) = registry.keys.events()
-    assert (event.action, event.actor, event.facts) == (
-        "root key changed",
-        "ada",
-        {"root_key": done.root_key, "data_keys": 2},
-    )
+    facts = {"root_key": registry.keys.rewrap(new, actor="ada").root_key, "data_keys": 2}
+    assert [(event.action, event.actor, event.facts) for event in registry.keys.events()] == [
+        ("root key changed", "ada", facts),
+        ("rewrap started", "ada", facts),
+    ]
 
 
 def test_the_old_root_key_alone_finds_the_registry_sealed_and_learns_which_key_it_needs(registry, reopen, old, new):
@@ -210,3 +209,82 @@ def test_several_urls_stand_in_one_setting_and_a_path_may_hold_spaces():
     keys = DataKeys("file:///my keys/new key  env://OLD\nkeyring://a/b")
     assert keys.urls == ("file:///my keys/new key", "env://OLD", "keyring://a/b")
     assert keys.url == "file:///my keys/new key"
+
+
+def test_a_rotation_that_began_before_the_rewrap_ended_leaves_no_key_under_the_old_root_key(registry, reopen, old, new):
+    for keys, outcome in ((old, RegistrySealed), (f"{old} {new}", None)):
+        other, done = reopen(keys), []
+
+        def reached(step, done=done):
+            if step == "keys wrapped" and not done:
+                done.append(registry.keys.rewrap(new))
+
+        rotation = Rotating(other._store, other._keys, reached=reached)
+        if outcome is None:
+            assert {item.to_generation for item in rotation.run()} == {2}
+        else:
+            with pytest.raises(outcome, match=open_key(new).id):
+                rotation.run()
+        assert roots(registry) == {done[0].root_key}
+        if outcome is not None:
+            registry.keys.rewrap(old)
+
+
+@pytest.mark.parametrize("order", ["{old} {new}", "{new} {old}"])
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_new_data_key_comes_under_the_root_key_that_the_registry_is_under(registry, reopen, old, new, order, moved):
+    if moved:
+        registry.keys.rewrap(new)
+    before = roots(registry)
+    both = reopen(order.format(old=old, new=new))
+    both.workspaces.create("late")
+    both.keys.rotate()
+    assert roots(registry) == before
+
+
+def test_a_run_that_is_killed_after_the_last_key_is_on_record_all_the_same(registry, reopen, new):
+    def stop(step):
+        if step == "done in transaction":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Rewrap(registry._store, registry._keys, actor="ada", reached=stop).run(new)
+    done = reopen(new).keys.rewrap(actor="bob")
+    assert (done.rewrapped, done.already) == (0, 2)
+    facts = {"root_key": done.root_key, "data_keys": 2}
+    assert [(event.action, event.actor, event.facts) for event in registry.keys.events()] == [
+        ("root key changed", "bob", facts),
+        ("rewrap started", "ada", facts),
+    ]
+    reopen(new).keys.rewrap()
+    assert len(registry.keys.events()) == 2
+
+
+def test_a_root_key_that_refuses_what_it_wraps_is_refused(registry, new, monkeypatch):
+    provider = registry._keys.root_key_at(new)
+
+    def refuse(self, wrapped, *, context):
+        raise DecryptionFailed("damaged")
+
+    read_all(registry)
+    monkeypatch.setattr(type(provider), "unwrap", refuse)
+    before = roots(registry)
+    with pytest.raises(KeyUnavailable, match="does not open what it wraps"):
+        registry.keys.rewrap(new)
+    assert roots(registry) == before
+
+
+def test_a_registry_whose_first_root_key_is_away_is_open_as_long_as_another_one_opens_it(registry, reopen, old):
+    both = reopen(f"env://NO_SUCH_VARIABLE {old}")
+    status = both.key_status()
+    assert (status.sealed, status.root_key) == (False, "")
+    assert "NO_SUCH_VARIABLE" in status.reason
+    assert read_all(both)[0] == expected(20)
+
+
+def test_a_sealed_registry_says_what_to_do_about_each_of_its_root_keys(registry, reopen, new, tmp_path):
+    (tmp_path / "old.key").chmod(0o644)
+    sealed = reopen(f"{new} {(tmp_path / 'old.key').as_uri()}")
+    with pytest.raises(RegistrySealed, match=r"chmod 600 .*old\.key.* point TYPECASE_KEY at it"):
+        sealed.load("doc-0000000", workspace="b")
+    assert f"chmod 600 {tmp_path / 'old.key'}" in sealed.key_status().reason

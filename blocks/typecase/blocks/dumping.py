@@ -13,7 +13,7 @@ from typecase.blocks.block_type import type_of
 from typecase.blocks.errors import InvalidBlock
 from typecase.blocks.markers import BLOCK, TYPE, VERSION
 from typecase.blocks.secrets.placeholders import Referenced, Unresolved, raw_of
-from typecase.blocks.secrets.reference import SecretReference
+from typecase.blocks.secrets.reference import SecretReference, is_reference
 from typecase.blocks.stored import Origin
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Dump:
         elif isinstance(value, _LISTS):
             result = [self._json(item, f"{path}.{index}") for index, item in enumerate(value)]
         elif isinstance(value, Nested):
-            result = self._nested(value.block)
+            result = self._nested(value.block, path)
         elif is_secret(value):
             result = self._json(value.get_secret_value(), path)
         elif (serializer := getattr(type(value), "__pydantic_serializer__", None)) is not None:
@@ -99,12 +99,16 @@ class Dump:
             result = _leaf(value, path)
         return result
 
-    def _nested(self, block: "Block") -> dict[str, Any]:
+    def _nested(self, block: "Block", path: str) -> dict[str, Any]:
         origin = origin_of(block)
         if origin is not None:
             return {BLOCK: {"id": origin.document_id}}
-        cls = type(block)
-        return {TYPE: type_of(cls).slug, VERSION: self.version_of(cls), **self._fields(block)}
+        cls, fields = type(block), self._fields(block)
+        if is_reference(fields):
+            problem = (path, "secret", f"this {cls.__name__} is one reference to a secret, which has no type")
+            hint = "Save it first, or write `secret(store, key)` in its place."
+            raise InvalidBlock.build("This block", [problem], hint=hint)
+        return {TYPE: type_of(cls).slug, VERSION: self.version_of(cls), **fields}
 
 
 def origin_of(block: "Block") -> Origin | None:

@@ -127,7 +127,7 @@ class RegistrySealed(RegistryError):
 
 
 class KeyUnavailable(RegistryError):
-    """A root key is absent, unreadable or malformed."""
+    """A root key cannot be used now. `reason` says why; "When the root key cannot be used" in the guide what to do."""
 
 
 class DecryptionFailed(RegistryError):

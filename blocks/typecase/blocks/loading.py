@@ -109,7 +109,8 @@ class Loading:
     def _build_referring(self, cls: "type[Block]", stored: StoredBlock) -> "Block":
         """Build a document that refers to secrets. Raises `SecretError`."""
         from typecase.blocks.secrets.building import tokenized
-        from typecase.blocks.secrets.sources import StoreSource, one_moment
+        from typecase.blocks.secrets.moments import one_moment
+        from typecase.blocks.secrets.sources import StoreSource
 
         data: Any = unescape(tokenized(json.loads(stored.data), self.tokens, self._store_name))
         outer, path = self.source, frozenset({*self._under_way, stored.document_id})

@@ -204,7 +204,10 @@ class DataKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyStatus:
-    """What encrypts this registry. `sealed` = the root key is missing or wrong; `reason` says how."""
+    """What encrypts this registry. `sealed` = a data key does not open; `reason` says what is wrong with a root key.
+
+    `root_key` is the first of the settings, empty when it cannot be had.
+    """
 
     sealed: bool
     reason: str

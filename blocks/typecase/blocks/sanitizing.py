@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.types import Secret, SecretBytes, SecretStr
 
 from typecase.blocks.errors import InvalidBlock
-from typecase.blocks.redaction import Mask
+from typecase.blocks.redaction import MASK, Mask
 from typecase.blocks.secrets.placeholders import Referenced, Unresolved
 
 P = ParamSpec("P")
@@ -38,7 +38,7 @@ def invalid_block(
 
 
 def forgetful(body: Callable[P, R]) -> Callable[P, R]:
-    """Let errors of `body` pass without the local variables of the frames below it."""
+    """Let errors of `body` pass without its arguments and the local variables of the frames below it."""
 
     @wraps(body)
     def run(*args: P.args, **options: P.kwargs) -> R:
@@ -46,6 +46,7 @@ def forgetful(body: Callable[P, R]) -> Callable[P, R]:
         try:
             return body(*args, **options)
         except BaseException as error:
+            del args, options
             forget_locals(error)
             raise
 
@@ -115,9 +116,12 @@ def _secrets(cls: type[BaseModel], given: Any) -> Iterator[str]:
 
 
 def _leaves(value: Any) -> Iterator[str]:
-    if isinstance(value, Referenced | Unresolved):
+    if isinstance(value, Unresolved):
         return
-    if hasattr(value, "get_secret_value"):
+    if isinstance(value, Referenced):
+        # What it gave out last, if anything: nothing is fetched here.
+        value = getattr(value, "_secret_value", None)
+    elif hasattr(value, "get_secret_value"):
         value = value.get_secret_value()
     if isinstance(value, str):
         yield value
@@ -142,7 +146,8 @@ def _members(value: Any) -> Iterator[Any]:
 
 
 def _without(text: str, mask: Mask, short: list[str]) -> str:
-    text = mask.mask(text)
+    # The mask of the process knows what a validator fetched from a store.
+    text = MASK.mask(mask.mask(text))
     return _HIDDEN if any(secret in text for secret in short) else text
 
 

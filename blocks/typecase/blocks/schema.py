@@ -85,13 +85,14 @@ class BlockSchema(GenerateJsonSchema):
         return super().definitions_schema(schema)
 
     def encode_default(self, dft: Any) -> Any:
-        """Leave defaults that hold a secret out of the schema."""
+        """Leave defaults that hold a secret out of the schema, and those that would have to be fetched."""
         from typecase.blocks.dumping import holds_literal_secret
+        from typecase.blocks.secrets.placeholders import no_fetching
 
         if holds_literal_secret(dft):
-            message = "a secret default"
-            raise PydanticSerializationError(message)
-        return super().encode_default(dft)
+            raise PydanticSerializationError("a secret default")
+        with no_fetching():
+            return super().encode_default(dft)
 
 
 @lru_cache(maxsize=1024)
@@ -247,8 +248,7 @@ def _hide_defaults(schema: Mapping[str, Any]) -> None:
 
 
 def _no_types(slug: str, _: int | None) -> SchemaVersion:
-    message = f"A default holds a {slug} block as JSON."
-    raise InvalidBlockType(message, hint="Give the block itself as the default.")
+    raise InvalidBlockType(f"A default holds a {slug} block as JSON.", hint="Give the block itself as the default.")
 
 
 def _is_secret_key(schema: Mapping[str, Any]) -> bool:

@@ -39,12 +39,12 @@ def load(
     tree = registry.load(plain, workspace=workspace or current_workspace(), revision=revision)
     if slug:
         _expect_type(name, slug, tree.root.type_slug)
-    block = Loading(tree, registry).root(cls)
+    loading = Loading(tree, registry)
     if resolve == "eager":
-        from typecase.blocks.secrets.fresh import fetch_all
+        from typecase.blocks.secrets.fresh import loaded_whole
 
-        fetch_all(block)
-    return block  # type: ignore[return-value] # `root` refuses anything but a `cls`
+        return loaded_whole(lambda: loading.root(cls))  # type: ignore[return-value] # as below
+    return loading.root(cls)  # type: ignore[return-value] # `root` refuses anything but a `cls`
 
 
 @forgetful

@@ -21,6 +21,7 @@ from sqlalchemy import JSON, Connection, LargeBinary, Table, func, select
 
 from typecase.blocks.errors import BackupExists, BackupUnusable
 from typecase.blocks.records import BackupSummary
+from typecase.registry.keys.file import sync_folder
 from typecase.registry.reading import HEAD
 from typecase.registry.tables import AnyRow, UtcDateTime, data_keys, metadata, workspaces
 
@@ -106,7 +107,7 @@ class _Writing:
             yield [value if write is None or value is None else write(value) for value, write in pairs]
 
     def _line(self, content: Any) -> None:
-        line = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        line = json.dumps(content, separators=(",", ":")).encode() + b"\n"
         self._hash.update(line)
         self._file.write(line)
 
@@ -114,10 +115,11 @@ class _Writing:
 def _parents_first(rows: "list[AnyRow] | Any") -> Iterator[AnyRow]:
     waiting, placed = list(rows), {None}
     while waiting:
-        ready = [row for row in waiting if row.parent_id in placed]
+        # Parents in a circle cannot be restored; better that than a backup which lacks them and does not say so.
+        ready = [row for row in waiting if row.parent_id in placed] or waiting
         yield from ready
         placed.update(row.id for row in ready)
-        waiting = [row for row in waiting if row.id not in placed] if ready else []
+        waiting = [row for row in waiting if row.id not in placed]
 
 
 def _write_file(path: Path, write: Callable[[BinaryIO], BackupSummary]) -> BackupSummary:
@@ -132,6 +134,7 @@ def _write_file(path: Path, write: Callable[[BinaryIO], BackupSummary]) -> Backu
             os.fsync(file.fileno())
         # A link, unlike a rename, replaces nothing.
         os.link(draft, path)
+        sync_folder(path.parent)
     finally:
         with suppress(FileNotFoundError):
             draft.unlink()

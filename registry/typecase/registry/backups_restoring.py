@@ -16,12 +16,22 @@ from typecase.registry.installation import installed_version, migrate, refuse_ne
 from typecase.registry.locks import lock_installation
 from typecase.registry.reading import HEAD
 from typecase.registry.store import write
-from typecase.registry.tables import VERSION_TABLE, UtcDateTime, block_types, documents, metadata, workspaces
+from typecase.registry.tables import (
+    VERSION_TABLE,
+    UtcDateTime,
+    block_types,
+    compatibility_rules,
+    documents,
+    metadata,
+    workspaces,
+)
 
 if TYPE_CHECKING:
     from typecase.registry.store import Store
 
 _CHUNK: Final = 1000
+#: A file without line ends would be read into memory whole.
+_FIRST_LINE: Final = 1 << 20
 _TYPES: Final[dict[str, Any]] = {"bytes": LargeBinary(), "time": UtcDateTime(), "json": JSON(none_as_null=True)}
 
 
@@ -57,7 +67,7 @@ def restore_backup(store: "Store", path: Path, *, watch: Callable[[int, int], No
 
 def _check(file: BinaryIO, path: Path) -> _Checked:
     """Read the file once, from its first line to its checksum, before anything is written."""
-    found, line, first = sha256(), b"", file.readline()
+    found, line, first = sha256(), b"", file.readline(_FIRST_LINE)
     try:
         about = json.loads(first)
         is_backup = about["format"] == FORMAT
@@ -65,7 +75,7 @@ def _check(file: BinaryIO, path: Path) -> _Checked:
         about, is_backup = {}, False
     if not is_backup:
         _refuse(path, "is no backup of a registry", "no backup", "Name a file that `typecase backup` wrote.")
-    if about["version"] != VERSION:
+    if about.get("version") != VERSION:
         _refuse(path, "has a newer format", "newer", "Upgrade the package: pip install --upgrade typecase")
     rows: dict[str, int] = {}
     created, roots = datetime.now(UTC), ()
@@ -109,11 +119,7 @@ def _require_empty(connection: Connection, url: str) -> None:
     version = installed_version(connection)
     if version is None:
         return
-    used = version != HEAD or any(
-        (connection.scalar(select(func.count()).select_from(counted)) or 0) > unused
-        for counted, unused in ((documents, 0), (block_types, 0), (workspaces, 1))
-    )
-    if used:
+    if version != HEAD or _is_used(connection):
         raise RegistryNotEmpty(
             f"The registry at {url} holds something already. Nothing was written.",
             hint="Restore into a new file or an empty database: --url names it.",
@@ -121,6 +127,17 @@ def _require_empty(connection: Connection, url: str) -> None:
         )
     metadata.drop_all(connection)
     connection.execute(text(f"DROP TABLE {VERSION_TABLE}"))
+
+
+def _is_used(connection: Connection) -> bool:
+    if connection.dialect.name == "postgresql":
+        # What a writer under way commits is counted, and nobody begins to write between counting and dropping.
+        names = ", ".join(counted.name for counted in metadata.sorted_tables)
+        connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
+    return any(
+        (connection.scalar(select(func.count()).select_from(counted)) or 0) > unused
+        for counted, unused in ((documents, 0), (block_types, 0), (compatibility_rules, 0), (workspaces, 1))
+    )
 
 
 def _tables(file: BinaryIO) -> Iterator[tuple[Any, list[dict[str, Any]]]]:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from typecase.registry.keys import KeyProvider
 
-_BACK: Final = "Restore that root key from its backup, or point TYPECASE_KEY at it; `typecase keys status` shows more."
+_BACK: Final = "Restore that root key from its backup, or point TYPECASE_KEY at it."
+_MORE: Final = "TYPECASE_KEY names the root key; `typecase keys status` shows more."
 _BETWEEN: Final = re.compile(r"\s+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 
 _all: WeakSet["DataKeys"] = WeakSet()
@@ -37,6 +38,8 @@ class DataKeys:
         self._url = url
         self._providers: dict[str, KeyProvider] = {}
         self._lock = Lock()
+        #: Why a data key did not open, by id: whoever waited for that attempt does not make another.
+        self._refused: dict[str, dict[str, str]] = {}
         #: Data keys in clear by id: what spares the load path all else.
         self.opened: dict[str, bytes] = {}
         _all.add(self)
@@ -73,24 +76,30 @@ class DataKeys:
             provider = self._providers[url] = _open_provider(url, create=create)
         return provider
 
-    def reaches(self, root_key: str) -> bool:
-        """Tell whether one of the root keys here is the one called `root_key`."""
-        return any(provider.id == root_key for provider in self._available([]))
+    def root_key_called(self, root_key: str) -> "KeyProvider":
+        """Return the root key of this id, wherever it stands among those here. Raises `RegistrySealed`."""
+        reasons: dict[str, str] = {}
+        for provider in self._holding(root_key, reasons):
+            return provider
+        raise _sealed(reasons, root_key)
 
     def open(self, key: WrappedKey) -> bytes:
         """Unwrap `key`. Raises `RegistrySealed` when the root key is missing or another one, `RetiredKey`."""
         dek = self.opened.get(key.id)
         if dek is None:
             # One call to the root key's service, however many threads begin with the same document.
+            before = self._refused.get(key.id)
             with self._lock:
                 dek = self.opened.get(key.id)
+                reasons = self._refused.get(key.id)
+                if dek is None and reasons is not None and reasons is not before:
+                    raise _sealed(reasons, key.root_key)
                 if dek is None:
                     dek = self.opened[key.id] = self._unwrap(key)
         return dek
 
-    def make(self, workspace_id: str, *, generation: int = 1) -> WrappedKey:
-        """Make a new data key for a workspace. Raises `KeyUnavailable`."""
-        provider = self.provider()
+    def make(self, workspace_id: str, provider: "KeyProvider", *, generation: int = 1) -> WrappedKey:
+        """Make a new data key for a workspace, wrapped by `provider`. Raises `KeyUnavailable`."""
         key_id, dek = urandom(KEY_ID_SIZE), new_data_key()
         wrapped = provider.wrap(dek, context=data_key_context(workspace_id, generation, key_id))
         self.opened[key_id.hex()] = dek
@@ -101,7 +110,11 @@ class DataKeys:
         provider, dek = self.provider(), self.open(key)
         context = data_key_context(key.workspace_id, key.generation, bytes.fromhex(key.id))
         wrapped = provider.wrap(dek, context=context)
-        if provider.unwrap(wrapped, context=context) != dek:
+        try:
+            opens = provider.unwrap(wrapped, context=context) == dek
+        except DecryptionFailed:
+            opens = False
+        if not opens:
             del dek
             raise KeyUnavailable(
                 f"The root key {provider.id} does not open what it wraps.",
@@ -109,6 +122,10 @@ class DataKeys:
                 reason="malformed",
             )
         return key._replace(root_key=provider.id, wrapped=wrapped)
+
+    def afresh(self) -> "DataKeys":
+        """Return the same root keys with nothing in memory: what is in their places now, and what that opens."""
+        return DataKeys(" ".join(self.urls))
 
     def forget(self) -> None:
         """Drop the root keys and every data key from memory."""
@@ -119,15 +136,23 @@ class DataKeys:
         """Take a lock of its own in a forked child: the parent's may be held by a thread that is not here."""
         self._lock = Lock()
 
-    def _available(self, reasons: list[str]) -> "Iterator[KeyProvider]":
-        """Yield the root keys that can be had; say in `reasons` what is wrong with the others."""
+    def _holding(self, root_key: str, reasons: dict[str, str]) -> "Iterator[KeyProvider]":
+        """Yield the root keys called `root_key`; then tell `reasons` what the others are, or why they are not had."""
+        others: dict[str, str] = {}
         for url in self.urls:
             try:
                 provider = self.root_key_at(url)
             except KeyUnavailable as error:
-                reasons.append(str(error.message))
-            else:
+                reasons[error.message] = error.hint
+                continue
+            if provider.id == root_key:
                 yield provider
+            else:
+                others[url] = provider.id
+        if others:
+            reasons[f"The root key here is {' and '.join(others.values())}."] = _BACK
+        for url in others:
+            self._providers.pop(url, None)  # the right one may be put in its place
 
     def _unwrap(self, key: WrappedKey) -> bytes:
         if not key.wrapped:
@@ -135,35 +160,26 @@ class DataKeys:
                 "The data is encrypted under a data key that was retired and destroyed.",
                 hint="Load it again; if that fails, the row is from an older copy of the database.",
             )
-        reasons: list[str] = []
-        others: list[str] = []
+        reasons: dict[str, str] = {}
         context = data_key_context(key.workspace_id, key.generation, bytes.fromhex(key.id))
-        for provider in self._available(reasons):
-            if provider.id != key.root_key:
-                others.append(provider.id)
-                continue
+        for provider in self._holding(key.root_key, reasons):
             try:
                 return provider.unwrap(key.wrapped, context=context)
             except DecryptionFailed:
-                reasons = ["The root key does not open the data key: one of them is damaged."]
-                others.clear()
+                reasons = {"The root key does not open the data key: one of them is damaged.": _BACK}
                 break
             except KeyUnavailable as error:
-                reasons.append(str(error.message))
-        if others:
-            reasons.append(f"The root key here is {' and '.join(others)}.")
-        raise _sealed(" ".join(reasons), key.root_key)
+                reasons[error.message] = error.hint
+        self._refused[key.id] = reasons
+        raise _sealed(reasons, key.root_key)
 
 
-def other_root_key(root_key: str, provider_id: str) -> RegistrySealed:
-    """Say that the registry has gone over to a root key which is not the one here."""
-    return _sealed(f"The root key here is {provider_id}.", root_key)
-
-
-def _sealed(reason: str, root_key: str) -> RegistrySealed:
+def _sealed(reasons: dict[str, str], root_key: str) -> RegistrySealed:
+    """Say why; `reasons` has what to do about each."""
+    reason = " ".join(reasons)
     return RegistrySealed(
         f"The registry is sealed: its data is encrypted under root key {root_key}. {reason}",
-        hint=_BACK,
+        hint=" ".join(dict.fromkeys((*reasons.values(), _MORE))),
         reason=reason,
         root_key=root_key,
     )

@@ -12,7 +12,7 @@ from typecase.blocks.errors import RegistryOutdated
 from typecase.registry.faults import outdated
 from typecase.registry.locks import lock_installation
 from typecase.registry.reading import HEAD, READ_VERSION
-from typecase.registry.stored_keys import require_root_key
+from typecase.registry.stored_keys import current_root_key
 from typecase.registry.tables import VERSION_TABLE, data_keys, registry, workspaces
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ def add_workspace(
 ) -> None:
     """Insert a workspace and its first data key."""
     workspace_id, now = uuid4().hex, datetime.now(UTC)
-    require_root_key(connection, keys)
-    key = keys.make(workspace_id)
+    key = keys.make(workspace_id, current_root_key(connection, keys))
     connection.execute(
         insert(workspaces).values(
             id=workspace_id, name=name, parent_id=parent_id, description=description, created_at=now

@@ -54,7 +54,7 @@ def destroy(connection: Connection, rings: Sequence[Ring], *, actor: str) -> tup
     doomed = set(connection.scalars(select(data_keys.c.id).where(*chosen)))
     gone = {"retired_at": datetime.now(UTC), "wrapped": b""}
     connection.execute(update(data_keys).where(data_keys.c.id.in_(doomed)).values(gone))
-    retired = [row for row in read_keys(connection) if row.id in doomed]
+    retired = [row for row in read_keys(connection, of=[ring.workspace for ring in rings]) if row.id in doomed]
     for row in retired:
         facts = {"key": row.id, "generation": row.generation}
         note(connection, "key retired", actor=actor, workspace=row.workspace, **facts)

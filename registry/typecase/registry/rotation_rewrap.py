@@ -1,7 +1,7 @@
 """Rewrapping: another root key for a registry. Data keys stay what they are, so no revision is touched."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, select, update
 
@@ -10,11 +10,14 @@ from typecase.registry.locks import lock_workspaces
 from typecase.registry.reading import WrappedKey
 from typecase.registry.rotation_events import note
 from typecase.registry.stored_keys import select_keys
-from typecase.registry.tables import data_keys
+from typecase.registry.tables import data_keys, key_events
 
 if TYPE_CHECKING:
     from typecase.registry.data_keys import DataKeys
     from typecase.registry.store import Store
+
+_STARTED: Final = "rewrap started"
+_FINISHED: Final = "root key changed"
 
 
 def plan_rewrap(store: "Store", keys: "DataKeys", url: str | None) -> Rewrapping:
@@ -51,15 +54,15 @@ class Rewrap:
         before = self._store.read(lambda connection: _count(connection, root_key, url))
         done = 0
         self._watch(done, before.rewrapped)
-        while not self._store.write(lambda connection: self._is_done(connection, root_key, done)):  # noqa: B023 - called at once
+        while not self._store.write(lambda connection: self._is_done(connection, root_key)):
             for key in self._store.read(lambda connection: _others(connection, root_key)):
-                done += self._rewrap(key)
+                done += self._rewrap(key, before if done == 0 else None)
                 self._watch(done, max(done, before.rewrapped))
         self._reached("done")
         self._store.clean()
         return Rewrapping(root_key=root_key, url=url, rewrapped=done, already=before.already)
 
-    def _rewrap(self, key: WrappedKey) -> int:
+    def _rewrap(self, key: WrappedKey, begins: Rewrapping | None) -> int:
         fresh = self._keys.rewrap(key)
         self._reached("key wrapped")
 
@@ -68,6 +71,14 @@ class Rewrap:
             same = data_keys.c.id == key.id, data_keys.c.root_key == key.root_key, data_keys.c.retired_at.is_(None)
             changed = update(data_keys).where(*same).values(root_key=fresh.root_key, wrapped=fresh.wrapped)
             count = connection.execute(changed).rowcount
+            if count and begins is not None:
+                note(
+                    connection,
+                    _STARTED,
+                    actor=self._actor,
+                    root_key=begins.root_key,
+                    data_keys=begins.rewrapped,
+                )
             self._reached("key written")
             return count
 
@@ -75,14 +86,22 @@ class Rewrap:
         self._reached("key committed")
         return count
 
-    def _is_done(self, connection: Connection, root_key: str, done: int) -> bool:
+    def _is_done(self, connection: Connection, root_key: str) -> bool:
         """Tell whether no data key is under another root key, and see to it that none comes under one any more."""
-        # A workspace made after this transaction finds the new root key in place and refuses to use an earlier one.
+        # A data key made after this transaction comes under the new root key, as all others are.
         lock_workspaces(connection)
         if _others(connection, root_key):
             return False
-        if done:
-            note(connection, "root key changed", actor=self._actor, root_key=root_key, data_keys=done)
+        # The run that wrapped the last key may have been killed here.
+        last = connection.scalar(
+            select(key_events.c.action)
+            .where(key_events.c.action.in_([_STARTED, _FINISHED]))
+            .order_by(key_events.c.at.desc())
+            .limit(1)
+        )
+        if last == _STARTED:
+            count = _count(connection, root_key, "").already
+            note(connection, _FINISHED, actor=self._actor, root_key=root_key, data_keys=count)
         self._reached("done in transaction")
         return True
 

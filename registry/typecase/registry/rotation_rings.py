@@ -37,10 +37,9 @@ class Ring:
 
 def read_rings(connection: Connection, names: Sequence[str]) -> list[Ring]:
     """Return the keys of the workspaces called `names`, of all when there are none. Raises `WorkspaceNotFound`."""
-    chosen = {find_workspace(connection, name).name for name in names}
-    rows = [row for row in read_keys(connection) if row.retired_at is None]
-    rings = [Ring(name, tuple(found)) for name, found in groupby(rows, key=lambda row: str(row.workspace))]
-    return [ring for ring in rings if not chosen or ring.workspace in chosen]
+    chosen = [find_workspace(connection, name).name for name in names]
+    rows = [row for row in read_keys(connection, of=chosen) if row.retired_at is None]
+    return [Ring(name, tuple(found)) for name, found in groupby(rows, key=lambda row: str(row.workspace))]
 
 
 def lock_keys(connection: Connection, rows: Sequence[AnyRow]) -> None:

@@ -127,6 +127,8 @@ class PostgresStore(Store):
         try:
             return create_engine(
                 self._address.set(drivername="postgresql+psycopg"),
+                # Whoever waited for a lock must see what was done meanwhile, whatever the database's default is.
+                isolation_level="READ COMMITTED",
                 pool_pre_ping=True,
                 hide_parameters=True,
                 connect_args={"connect_timeout": 10, "application_name": "typecase"},

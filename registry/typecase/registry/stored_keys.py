@@ -1,15 +1,14 @@
 """The data keys in the database: which one a workspace encrypts with, and whether they open."""
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, func, select
 
 from typecase.blocks import refusals
-from typecase.blocks.errors import RegistrySealed, TypecaseError
+from typecase.blocks.errors import RegistrySealed, TypecaseError, WorkspaceNotFound
 from typecase.blocks.records import DataKey, KeyStatus
 from typecase.registry import tables
-from typecase.registry.data_keys import other_root_key
 from typecase.registry.envelope import open_sealed, revision_context, seal
 from typecase.registry.reading import WrappedKey
 from typecase.registry.tables import AnyRow, AnySelect, data_keys, documents, revisions, workspaces
@@ -18,37 +17,44 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from typecase.registry.data_keys import DataKeys
-
-_ATTEMPTS: Final = 100
+    from typecase.registry.keys import KeyProvider
 
 
 def require_open(connection: Connection, keys: "DataKeys") -> None:
     """Raise `RegistrySealed` unless the root key opens what is here: a sealed registry writes nothing."""
     if keys.opened:
         return
-    key = _find_newest(connection)
+    key = find_newest(connection)
     if key is not None:
         keys.open(key)
 
 
-def require_root_key(connection: Connection, keys: "DataKeys") -> None:
-    """Raise `RegistrySealed` where a new data key would come under a root key that the registry has left behind."""
-    key = _find_newest(connection)
-    if key is not None and not keys.reaches(key.root_key):
-        raise other_root_key(key.root_key, keys.provider().id)
+def current_root_key(connection: Connection, keys: "DataKeys") -> "KeyProvider":
+    """Return the root key that a new data key comes under: that of the others, so that whoever opens them opens it.
+
+    The first root key of the settings counts where there is no data key yet. Raises `RegistrySealed`, `KeyUnavailable`.
+    """
+    key = find_newest(connection)
+    return keys.provider() if key is None else keys.root_key_called(key.root_key)
 
 
 def lock_newest_key(connection: Connection, workspace_id: str) -> WrappedKey:
-    """Return the data key that a workspace encrypts with; it is neither replaced nor retired in this transaction."""
+    """Return the data key that a workspace encrypts with; it is neither replaced nor retired in this transaction.
+
+    Raises `WorkspaceNotFound` when the workspace has just been deleted.
+    """
     newest = select_keys().where(data_keys.c.workspace_id == workspace_id, data_keys.c.retired_at.is_(None))
     newest = newest.order_by(data_keys.c.generation.desc()).limit(1)
-    for _ in range(_ATTEMPTS):
+    while True:
         # Whoever waited for the lock sees the row that was newest before: look again.
         locked = connection.execute(newest.with_for_update(read=True, key_share=True)).first()
         now = connection.execute(newest).first()
-        if locked is not None and locked == now:
-            return WrappedKey(*locked)
-    return WrappedKey(*connection.execute(newest).one())
+        if now is None:
+            raise WorkspaceNotFound(
+                "The workspace was deleted meanwhile.", hint="`typecase workspaces ls` shows what there is."
+            )
+        if locked == now:
+            return WrappedKey(*now)
 
 
 def seal_payload(
@@ -95,35 +101,40 @@ def read_status(connection: Connection, keys: "DataKeys") -> KeyStatus:
     """Say what encrypts the registry and whether the root key opens all of its data keys."""
     rows = read_keys(connection)
     counts = count_uses(connection)
-    reason = ""
-    keys.forget()  # what is in memory may no longer be what is in place
+    in_use = [row for row in rows if row.retired_at is None]
+    keys = keys.afresh()  # what is in memory may no longer be what is in place
+    root_key = reason = ""
+    sealed = False
     try:
         root_key = keys.provider().id
     except TypecaseError as error:
-        root_key, reason = "", error.message
+        sealed, reason = not in_use, str(error)
     try:
-        for row in rows:
-            if row.retired_at is None:
-                keys.open(WrappedKey(row.id, row.workspace_id, row.generation, row.root_key, row.wrapped))
+        for row in in_use:
+            keys.open(WrappedKey(row.id, row.workspace_id, row.generation, row.root_key, row.wrapped))
     except RegistrySealed as error:
-        reason = reason or error.message
+        sealed, reason = True, reason or str(error)
     stored = tuple(data_key_record(row, counts[row.id]) for row in rows)
-    return KeyStatus(sealed=bool(reason), reason=reason, root_key=root_key, data_keys=stored)
+    return KeyStatus(sealed=sealed, reason=reason, root_key=root_key, data_keys=stored)
 
 
-def read_keys(connection: Connection) -> "Sequence[AnyRow]":
-    """Return all data keys with their workspaces' names, oldest generation first."""
+def read_keys(connection: Connection, *, of: "Sequence[str]" = ()) -> "Sequence[AnyRow]":
+    """Return the data keys of the workspaces called `of`, or of all, with these names, oldest generation first."""
     query = select(data_keys, workspaces.c.name.label("workspace")).join(
         workspaces, workspaces.c.id == data_keys.c.workspace_id
     )
+    if of:
+        query = query.where(workspaces.c.name.in_(of))
     return connection.execute(query.order_by(workspaces.c.name, data_keys.c.generation)).all()
 
 
-def count_uses(connection: Connection) -> Counter[str]:
-    """Count the ciphertexts under each data key by its id."""
+def count_uses(connection: Connection, *, under: "Sequence[str] | None" = None) -> Counter[str]:
+    """Count the ciphertexts under each data key by its id, or under those of `under`: then others cost nothing."""
     counts: Counter[str] = Counter()
     for column in tables.ENCRYPTED_COLUMNS:
         query = select(column.key_id, func.count()).group_by(column.key_id)
+        if under is not None:
+            query = query.where(column.key_id.in_(under))
         for key_id, count in connection.execute(query):
             counts[key_id] += count
     return counts
@@ -150,7 +161,8 @@ def select_keys() -> AnySelect:
     )
 
 
-def _find_newest(connection: Connection) -> WrappedKey | None:
+def find_newest(connection: Connection) -> WrappedKey | None:
+    """Return the data key that was made last: the root key that it is under is that of the registry."""
     query = select_keys().where(data_keys.c.retired_at.is_(None))
     row = connection.execute(
         query.order_by(data_keys.c.created_at.desc(), data_keys.c.generation.desc()).limit(1)

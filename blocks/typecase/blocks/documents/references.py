@@ -5,18 +5,21 @@ from typing import Any
 
 from typecase.blocks.markers import BLOCK, SECRET, TYPE, VERSION
 from typecase.blocks.records import SchemaVersion
-from typecase.blocks.secrets.reference import SecretReference, is_reference, store_of
+from typecase.blocks.secrets.reference import SecretReference, is_reference, problem_of, store_of
 
 Resolve = Callable[[str, Any], Mapping[str, Any]]
 
 
 def find_references(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (JSON pointer, target) of each `{"$block": target}` in `data`, and of each store of a secret reference."""
+    """Yield (JSON pointer, target) of each `{"$block": target}` in `data`, and of each store of a secret reference.
+
+    A malformed secret reference, which validation refuses, has no store.
+    """
     if isinstance(data, Mapping) and BLOCK in data:
         yield path, data[BLOCK]
         return
     if is_reference(data):
-        store = store_of(data)
+        store = store_of(data) if not problem_of(data) else None
         if store is not None:
             yield path, store
         return

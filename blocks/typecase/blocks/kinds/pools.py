@@ -5,15 +5,27 @@ import os
 import weakref
 from collections.abc import Callable
 from threading import RLock
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from typecase.blocks.secrets.fresh import places_of
 
 R = TypeVar("R")
 
 _POOLS: "weakref.WeakSet[Pool[Any]]" = weakref.WeakSet()
 
 
+class _Kept(NamedTuple, Generic[R]):
+    """What is open for a block whose references lead to `places`."""
+
+    block: Any
+    places: frozenset[tuple[str, str]]
+    resource: R
+
+
 class Pool(Generic[R]):
     """One resource per block value: equal blocks share it, also when they were loaded twice.
+
+    A block that refers to secret stores by name has one for each registry and workspace that it is used in.
 
     At most `limit` are kept; the one used longest ago is closed first. A forked child keeps none of its parent's:
     `abandon` makes a resource usable there again without touching what the parent still uses.
@@ -25,38 +37,38 @@ class Pool(Generic[R]):
         self._abandon = abandon
         self._limit = limit
         self._lock = RLock()
-        self._kept: list[tuple[Any, R]] = []
+        self._kept: list[_Kept[R]] = []
         self._abandoned: list[object] = []
         self._closes_at_exit = False
         _POOLS.add(self)
 
     def get(self, block: Any, build: Callable[[], R]) -> R:
         """Return the resource of `block`, built on first use."""
-        for held, resource in self._kept[-1:]:
-            if held is block:
-                return resource
+        places = places_of(block)
+        for kept in self._kept[-1:]:
+            if kept.block is block and kept.places == places:
+                return kept.resource
         with self._lock:
-            found = self._take(block)
-            resource = self._build(build) if found is None else found[1]
-            self._kept.append((block if found is None else found[0], resource))
+            found = self._take(block, places) or _Kept(block, places, self._build(build))
+            self._kept.append(found)
             surplus = [self._kept.pop(0) for _ in range(len(self._kept) - self._limit)]
-        for _, unused in surplus:
-            self._close(unused)
-        return resource
+        for unused in surplus:
+            self._close(unused.resource)
+        return found.resource
 
     def drop(self, block: Any) -> None:
         """Close the resource of `block`; the next use builds a new one."""
         with self._lock:
-            found = self._take(block)
+            found = self._take(block, places_of(block))
         if found is not None:
-            self._close(found[1])
+            self._close(found.resource)
 
     def close(self) -> None:
         """Close everything that is kept; runs when the process ends."""
         with self._lock:
             kept, self._kept = self._kept, []
-        for _, resource in kept:
-            self._close(resource)
+        for entry in kept:
+            self._close(entry.resource)
 
     def _build(self, build: Callable[[], R]) -> R:
         if not self._closes_at_exit:
@@ -64,11 +76,12 @@ class Pool(Generic[R]):
             atexit.register(self.close)
         return build()
 
-    def _take(self, block: Any) -> tuple[Any, R] | None:
+    def _take(self, block: Any, places: frozenset[tuple[str, str]]) -> "_Kept[R] | None":
         # Over a copy: comparing may collect garbage, and a finalizer may then drop an entry on this very thread.
         for entry in tuple(self._kept):
-            held = entry[0]
-            if held is block or (type(held) is type(block) and held == block):
+            held = entry.block
+            is_equal = held is block or (type(held) is type(block) and held == block)
+            if is_equal and entry.places == places:
                 self._kept = [other for other in self._kept if other is not entry]
                 return entry
         return None
@@ -77,7 +90,7 @@ class Pool(Generic[R]):
         """Let go of everything, in a child that was just forked, without closing it."""
         self._lock = RLock()
         # Kept alive: a finalizer in the child could speak on the parent's connections.
-        self._abandoned += [self._kept, *(self._abandon(resource) for _, resource in self._kept)]
+        self._abandoned += [self._kept, *(self._abandon(entry.resource) for entry in self._kept)]
         self._kept = []
 
 

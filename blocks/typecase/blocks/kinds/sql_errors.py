@@ -47,7 +47,7 @@ def failure(block: "SqlDatabase", error: Exception) -> TypecaseError:
     """Return the error that stands for `error`; an error of Typecase stands for itself."""
     if isinstance(error, TypecaseError):
         return error.with_traceback(None)
-    vendor = getattr(error, "orig", None) or error
+    vendor = _without_pool(getattr(error, "orig", None) or error)
     text = str(vendor)
     hidden = [value for value in _leaves(getattr(error, "params", None)) if value in text]
     cause = clean_cause(vendor, [*secret_values(block), *hidden])
@@ -70,6 +70,18 @@ def sqlstate_of(error: Exception) -> str | None:
     vendor = getattr(error, "orig", None) or error
     state = getattr(vendor, "sqlstate", None)
     return state if isinstance(state, str) else None
+
+
+def _without_pool(error: BaseException) -> BaseException:
+    """Return `error` without what the pool did before: it tried a session that had ended."""
+    from sqlalchemy.exc import DisconnectionError
+
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link.__context__, DisconnectionError):
+            link.__context__ = None
+        link = link.__context__
+    return error
 
 
 def _sentence(text: str) -> str:

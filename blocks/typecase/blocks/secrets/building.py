@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from typecase.blocks.errors import SecretMalformed, TypecaseError, UnresolvedReference
-from typecase.blocks.sanitizing import invalid_block
+from typecase.blocks.redaction import MASK, secret_values
+from typecase.blocks.sanitizing import forgetful, invalid_block
 from typecase.blocks.secrets.placeholders import no_fetching
 from typecase.blocks.secrets.placing import Placing, new_token
 from typecase.blocks.secrets.provenance import Resolved, Steps, same_kind
@@ -66,7 +67,7 @@ def place(cls: type[B], data: Any, loading: "Loading") -> B:
         try:
             block: B = validator.validate_json(placed, extra=extra, by_name=True, context=loading)
         except ValidationError as error:
-            loading.fetched += [hole.value for hole in placing.holes]
+            loading.fetched += [*(hole.value for hole in placing.holes), *loading.slots.values()]
             if source is not None:
                 loading.unfit = _unfit(cls, error, placing, source)
             raise
@@ -110,6 +111,7 @@ def _unfetched(attempt: Callable[..., B]) -> B:
         return attempt(as_given=True)
 
 
+@forgetful
 def replaced(block: B) -> B:
     """Return `block` with its references followed anew, itself if they lead to the same values."""
     from typecase.blocks.secrets.sources import unbound
@@ -117,8 +119,8 @@ def replaced(block: B) -> B:
     resolved: Resolved | None = getattr(block, "_resolved", None)
     source: Any = resolved.source if resolved is not None else None
     values: Any = {name: _renewed(value) for name, value in vars(block).items()}
-    for found in resolved.places if resolved is not None else ():
-        values = _with_reference(values, found.steps, found.reference) if found.steps else found.reference
+    for steps, reference in resolved.standing(block).items() if resolved is not None else ():
+        values = _with_reference(values, steps, reference) if steps else reference
     context = Context()
     placing = Placing(type(block), context.slots, source=source or unbound(), bound=source)
     validator = taking_placeholders(type(block))
@@ -126,7 +128,12 @@ def replaced(block: B) -> B:
     try:
         fresh: B = validator.validate_python(placing.place(values), extra="ignore", by_name=True, context=context)
     except ValidationError as error:
-        problem = invalid_block(type(block), type(block).__name__, error, values)
+        # Under a name that is no field: a validator may have repeated what was fetched.
+        given = {
+            "": [*(hole.value for hole in placing.holes), *context.slots.values()],
+            **(values if isinstance(values, Mapping) else {}),
+        }
+        problem = invalid_block(type(block), type(block).__name__, error, given)
     else:
         _remembering(fresh, placing)
         if fresh == block:
@@ -159,6 +166,8 @@ def _remembering(block: B, placing: Placing) -> B:
     resolved = placing.resolved(block)
     if resolved is not None:
         object.__setattr__(block, "_resolved", resolved)
+        for text in secret_values([found.value for found in resolved.places]):
+            MASK.add(text)
     return block
 
 

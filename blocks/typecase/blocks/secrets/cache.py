@@ -6,8 +6,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from contextvars import ContextVar
 from datetime import UTC, datetime
-from threading import Lock, get_ident
+from threading import RLock
 from typing import Final, NamedTuple
 
 from typecase.blocks.errors import (
@@ -22,8 +23,9 @@ from typecase.blocks.errors import (
 )
 from typecase.blocks.kinds.secret_store import SecretValue
 
-#: Secrets that a process keeps at most; the one used longest ago goes first.
+#: Secrets that a process keeps at most, and their bytes; the one used longest ago goes first.
 LIMIT: Final = 4096
+MOST_BYTES: Final = 64 * 1024 * 1024
 #: Seconds in which a store that did not answer is not asked again while an old value may be used.
 RESPITE: Final = 5.0
 
@@ -47,11 +49,18 @@ class _Entry:
 
 
 class _Fetch(Future["SecretValue | None"]):
-    """One call of a store under way; None = it was given up, and somebody else asks."""
+    """One call of a store under way; None = it was given up, and somebody else asks. `needs` are those it waits for."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.leader = get_ident()
+        self.needs: list[_Fetch] = []
+
+    def waits_for(self, others: "tuple[_Fetch, ...]") -> bool:
+        return self in others or any(needed.waits_for(others) for needed in self.needs)
+
+
+#: The calls that this thread or task makes, and those of whoever waits for it.
+_leading: ContextVar[tuple[_Fetch, ...]] = ContextVar("typecase_led_fetches", default=())
 
 
 class SecretCache:
@@ -64,13 +73,15 @@ class SecretCache:
         self,
         *,
         limit: int = LIMIT,
+        most_bytes: int = MOST_BYTES,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._limit = limit
+        self._most_bytes = most_bytes
         self._clock = clock
         self._now = now
-        self.clear()
+        self.renew()
 
     def __repr__(self) -> str:
         return f"<SecretCache, {len(self._entries)} kept>"
@@ -81,6 +92,7 @@ class SecretCache:
         What `fetch` raises is raised to all who wait, and remembered for nobody. With an old value at hand that is not
         older than `age` allows, `SecretStoreUnreachable` gives that value instead.
         """
+        mine = _leading.get()
         while True:
             with self._lock:
                 entry = self._entries.get(key)
@@ -91,12 +103,20 @@ class SecretCache:
                 leads = under_way is None
                 if under_way is None:
                     under_way = self._under_way[key] = _Fetch()
-                elif under_way.leader == get_ident():
-                    # It would wait for itself.
+                elif under_way.waits_for(mine):
+                    # It would wait for itself, perhaps by way of other threads.
                     raise ReferenceCycle("The store needs this very secret to fetch it.", hint="Give it another one.")
+                else:
+                    for waiting in mine:
+                        waiting.needs.append(under_way)
             if leads:
                 return self._lead(key, fetch, age, under_way)
-            value = _follow(under_way)
+            try:
+                value = _follow(under_way)
+            finally:
+                with self._lock:
+                    for waiting in mine:
+                        waiting.needs.remove(under_way)
             if value is not None:
                 return value
 
@@ -107,55 +127,68 @@ class SecretCache:
             if value is None:
                 self._under_way.pop(key, None)
             if entry is not None and (value is None or entry.value is value):
-                del self._entries[key]
+                self._remove(key)
 
     def clear(self) -> None:
-        """Forget everything."""
-        self._lock = Lock()
+        """Forget everything, also what is being fetched."""
+        with self._lock:
+            self._entries.clear()
+            self._under_way.clear()
+            self._bytes = 0
+
+    def renew(self) -> None:
+        """Begin with nothing. For a child that was just forked: whoever held the lock is not there to release it."""
+        # Reentrant: a finalizer or a signal handler may ask on the thread that holds it.
+        self._lock = RLock()
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
+        self._bytes = 0
         self._under_way: dict[Hashable, _Fetch] = {}
 
     def _lead(self, key: Hashable, fetch: Callable[[], SecretValue], age: Age, under_way: _Fetch) -> SecretValue:
-        begun = self._clock()
+        token = _leading.set((*_leading.get(), under_way))
         try:
-            value = fetch()
-        except SecretStoreUnreachable as error:
-            old = self._old(key, age)
-            self._finish(key, under_way)
-            if old is None:
-                under_way.set_exception(_without_trace(error))
-                raise
-            value = old
+            begun = self._clock()
+            value = self._answer(key, fetch, age, under_way)
+            self._keep(key, value, begun, under_way)
+            under_way.set_result(value)
         except Exception as error:
-            self._finish(key, under_way)
-            if isinstance(error, _ANSWERS):
-                # The store has spoken: what it gave before must not come back when it is silent.
-                self._remove(key)
+            # Where the store has spoken, what it gave before must not come back when it is silent.
+            self._finish(key, under_way, forget=isinstance(error, _ANSWERS))
             under_way.set_exception(_without_trace(error))
             raise
-        except BaseException:
-            # Cancelled or interrupted: no answer. Somebody who waits asks instead.
-            self._finish(key, under_way)
-            under_way.set_result(None)
-            raise
-        else:
-            self._keep(key, value, begun, under_way)
-        under_way.set_result(value)
+        finally:
+            _leading.reset(token)
+            if not under_way.done():
+                # Cancelled or interrupted: no answer. Somebody who waits asks instead.
+                self._finish(key, under_way)
+                under_way.set_result(None)
         return value
 
-    def _remove(self, key: Hashable) -> None:
-        with self._lock:
-            self._entries.pop(key, None)
+    def _answer(self, key: Hashable, fetch: Callable[[], SecretValue], age: Age, under_way: _Fetch) -> SecretValue:
+        try:
+            return fetch()
+        except SecretStoreUnreachable:
+            old = self._old(key, age)
+            if old is None:
+                raise
+            self._finish(key, under_way)
+            return old
 
     def _keep(self, key: Hashable, value: SecretValue, begun: float, under_way: _Fetch) -> None:
         with self._lock:
             # One that was dropped while it was fetched may be the one that was refused.
             if self._under_way.get(key) is under_way:
+                self._remove(key)
                 self._entries[key] = _Entry(value, begun)
-                self._entries.move_to_end(key)
-                while len(self._entries) > self._limit:
-                    self._entries.popitem(last=False)
+                self._bytes += len(value)
+                while len(self._entries) > self._limit or self._bytes > self._most_bytes:
+                    self._remove(next(iter(self._entries)))
                 del self._under_way[key]
+
+    def _remove(self, key: Hashable) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._bytes -= len(entry.value)
 
     def _old(self, key: Hashable, age: Age) -> SecretValue | None:
         with self._lock:
@@ -165,10 +198,12 @@ class SecretCache:
             entry.retry = self._clock() + RESPITE
             return entry.value
 
-    def _finish(self, key: Hashable, under_way: _Fetch) -> None:
+    def _finish(self, key: Hashable, under_way: _Fetch, *, forget: bool = False) -> None:
         with self._lock:
             if self._under_way.get(key) is under_way:
                 del self._under_way[key]
+                if forget:
+                    self._remove(key)
 
     def _is_usable(self, entry: _Entry, age: Age) -> bool:
         if self._has_ended(entry):
@@ -197,4 +232,4 @@ CACHE: Final = SecretCache()
 """The cache of this process."""
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=CACHE.clear)
+    os.register_at_fork(after_in_child=CACHE.renew)

@@ -30,29 +30,34 @@ def with_fresh_secrets(block: B, body: Callable[[B], R], *, is_refusal: IsRefusa
     """
     if not refers(block):
         return body(block)
-    from typecase.blocks.secrets.sources import one_moment
+    from typecase.blocks.secrets.moments import forget_used, one_moment
 
-    with one_moment(anew=True) as used:
-        try:
-            return body(block.refreshed())
-        except Exception as error:
-            refused = is_refusal(error) if is_refusal is not None else isinstance(error, AuthenticationFailed)
-            if not refused or not _is_replaced(block, used):
-                raise
-    with one_moment(anew=True):
-        return body(block.refreshed())
+    tried = False
+    while True:
+        with one_moment(anew=True) as used:
+            try:
+                return body(block.refreshed())
+            except Exception as error:
+                refused = is_refusal(error) if is_refusal is not None else isinstance(error, AuthenticationFailed)
+                if refused:
+                    forget_used(used)
+                if not refused or tried or not _is_replaced(block, used):
+                    raise
+        tried = True
 
 
-def fetch_all(block: "Block") -> None:
-    """Fetch every secret that `block` refers to into memory, each once, stores at the same time."""
-    from typecase.blocks.secrets.sources import unbound
+def loaded_whole(load: Callable[[], R]) -> R:
+    """Return the block that `load` gives, with every secret that it refers to fetched, each once, and checked."""
+    from typecase.blocks.secrets.moments import one_moment
+    from typecase.blocks.secrets.sources import unbound, warm
 
-    by_source: dict[int, tuple[Any, list[Any]]] = {}
-    for found in placeholders_in(block):
-        source = found.source or unbound()
-        by_source.setdefault(id(source), (source, []))[1].append((found.reference, found.held, found.field))
-    for source, wanted in by_source.values():
-        source.values(wanted)
+    with one_moment():
+        block = load()
+        found = placeholders_in(block)
+        warm([(item.source or unbound(), item.reference, item.field) for item in found])
+        for item in found:
+            item.get_secret_value()
+        return block
 
 
 def forget_secrets(block: "Block") -> None:
@@ -70,35 +75,47 @@ def refers(block: "Block") -> bool:
 
 def references_of(value: Any) -> Iterator[tuple[SecretReference, Source | None]]:
     """Yield every reference inside a block with what fetches it, those of the blocks in its fields too."""
-    seen: set[int] = set()
-    pending = [value]
-    while pending:
-        item = pending.pop()
+    for item in _inside(value):
         if isinstance(item, Referenced):
             yield item.reference, item.source
-            continue
-        if not (isinstance(item, (*_HOLDERS, Secret, Unresolved)) or is_dataclass(item)) or id(item) in seen:
-            continue
-        seen.add(id(item))
-        resolved = getattr(item, "_resolved", None)
-        if resolved is not None:
-            yield from ((found.reference, resolved.source) for found in resolved.places)
-        pending += _members(item)
+        elif isinstance(item, BaseModel) and (resolved := getattr(item, "_resolved", None)) is not None:
+            yield from ((reference, resolved.source) for reference in resolved.standing(item).values())
 
 
 def placeholders_in(value: Any) -> list[Referenced]:
     """Return the secrets inside `value` that are fetched when they are asked for."""
-    found: list[Referenced] = []
+    return [item for item in _inside(value) if isinstance(item, Referenced)]
+
+
+def documents_of(value: Any) -> Iterator[tuple[str, int]]:
+    """Yield the id and the revision of every saved block inside `value`, and of `value` itself."""
+    for item in _inside(value):
+        if isinstance(item, BaseModel) and (origin := getattr(item, "_origin", None)) is not None:
+            yield origin.document_id, origin.revision
+
+
+def places_of(value: Any) -> frozenset[tuple[str, str]]:
+    """Return the registries and workspaces in which what `value` refers to is looked up, if it is used here and now."""
+    sources = [source for reference, source in references_of(value) if reference.built_in is None]
+    if not sources:
+        return frozenset()
+    from typecase.blocks.secrets.sources import unbound
+
+    return frozenset((source or unbound()).place for source in sources)
+
+
+def _inside(value: Any) -> Iterator[Any]:
+    """Yield `value` and what is inside it."""
     seen: set[int] = set()
     pending = [value]
     while pending:
         item = pending.pop()
-        if isinstance(item, Referenced):
-            found.append(item)
-        elif (isinstance(item, _HOLDERS) or is_dataclass(item)) and id(item) not in seen:
+        is_holder = isinstance(item, (*_HOLDERS, Secret, Unresolved)) or is_dataclass(item)
+        if not is_holder or id(item) not in seen:
+            yield item
+        if is_holder and id(item) not in seen:
             seen.add(id(item))
             pending += _members(item)
-    return found
 
 
 def _members(item: Any) -> list[Any]:

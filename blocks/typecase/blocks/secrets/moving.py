@@ -1,5 +1,6 @@
 """Saving with `secrets_to`: literal secrets go to a store, and the document refers to them."""
 
+import copy
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ from typecase.blocks.kinds.refusals import not_supported
 from typecase.blocks.kinds.secret_store import SecretStore
 from typecase.blocks.markers import TYPE, VERSION
 from typecase.blocks.records import Draft, Revision
+from typecase.blocks.secrets.fresh import with_fresh_secrets
 from typecase.blocks.secrets.provenance import Steps, value_at
 from typecase.blocks.secrets.reference import BUILT_IN, SecretReference, is_reference
 from typecase.blocks.storing import load
@@ -115,20 +117,22 @@ class _Moving:
                 error.add_note(f"{key!r} is left in the store {self._name!r}: {problem}.")
 
     def _put(self, key: str, value: SecretStr | SecretBytes) -> None:
+        problem: TypecaseError
         try:
-            self._store.put(key, value)
-        except TypecaseError:
-            raise
+            with_fresh_secrets(self._store, lambda store: store.put(key, value))
+        except TypecaseError as error:
+            problem = copy.copy(error)
         except Exception as error:  # noqa: BLE001 - whatever a package's own code raises
             name = type(error).__name__
+            problem = SecretError(f"The store failed: {name}.", hint="Report it to the package that brings the store.")
         else:
             return
-        # Out here: that error may show the value.
-        raise SecretError(f"The store failed: {name}.", hint="Report it to the package that brings the store.")
+        # Out here: the store's own error, or what caused it, may show the value.
+        raise problem
 
     def _delete(self, key: str, error: BaseException) -> None:
         try:
-            self._store.delete(key)
+            with_fresh_secrets(self._store, lambda store: store.delete(key))
         except SecretNotFound:
             return
         except Exception as problem:  # noqa: BLE001 - the error that led here is the one to tell

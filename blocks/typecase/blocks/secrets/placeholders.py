@@ -30,6 +30,11 @@ def no_fetching() -> Iterator[None]:
 class Source(Protocol):
     """What fetches the value behind a reference, with the identity of the flow that asks."""
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """The registry's URL and the workspace in which names of stores are looked up."""
+        ...
+
     def value(
         self, reference: SecretReference, held: type, *, field: str = "", accept: Callable[[Any], Any] | None = None
     ) -> Any:
@@ -42,7 +47,7 @@ class Source(Protocol):
         """Drop the value from memory, so that the next one is fetched."""
 
     def is_replaced(self, reference: SecretReference, used: dict[Any, Any]) -> bool:
-        """Drop the value in `used` from memory, and tell whether there is another one by now."""
+        """Tell whether there is another value by now than the one in `used`, which was refused and forgotten."""
         ...
 
 
@@ -92,7 +97,9 @@ class Referenced:
         return _HIDDEN
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Referenced) and self.reference == other.reference
+        if not isinstance(other, Referenced) or self.reference != other.reference:
+            return False
+        return self.reference.built_in is not None or _place(self.source) == _place(other.source)
 
     def __hash__(self) -> int:
         return hash(self.reference)
@@ -108,7 +115,11 @@ class Referenced:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the reference, never the value."""
-        return type(self), (self.reference,), {"held": self.held, "field": self.field}
+        return type(self), (self.reference,), {"accept": self.accept, "field": self.field, "held": self.held}
+
+
+def _place(source: Source | None) -> tuple[str, str] | None:
+    return source.place if source is not None else None
 
 
 class ReferencedStr(Referenced, SecretStr):

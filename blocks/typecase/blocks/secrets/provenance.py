@@ -1,7 +1,7 @@
 """Where resolved values came from: so that saving a loaded block writes its references again, never their values."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +14,8 @@ from typecase.blocks.secrets.reference import SecretReference
 Steps = tuple[str | int, ...]
 
 MISSING: Final = object()
+
+_LISTS: Final = (list, tuple, deque)
 
 
 class Place(NamedTuple):
@@ -34,23 +36,50 @@ class Resolved(NamedTuple):
     source: Source | None
     places: tuple[Place, ...]
 
+    def standing(self, block: BaseModel) -> dict[Steps, SecretReference]:
+        """Return the references whose values `block` still holds, by where they stand now."""
+        found: dict[Steps, SecretReference] = {}
+        moved = []
+        for place in self.places:
+            value = value_at(block, place.steps)
+            children = place.children or {}
+            if value == place.value if place.steps else _is_whole(block, children):
+                found[place.steps] = place.reference
+                continue
+            kept = [key for key, item in children.items() if value_at(value, (key,)) == item]
+            found.update({(*place.steps, key): place.reference.inside(key) for key in kept})
+            if not kept:
+                moved.append(place)
+        for place in moved:
+            steps = next((steps for steps in _elsewhere(block, place) if steps not in found), None)
+            if steps is not None:
+                found[steps] = place.reference
+        return found
+
     def put_back(self, block: BaseModel, document: dict[str, Any]) -> dict[str, Any]:
         """Return `document`, dumped from `block`, with the reference wherever the value is what the store gave."""
-        for place in self.places:
-            if place.steps:
-                _put(document, place, value_at(block, place.steps))
-            elif _is_whole(block, place.children or {}):
-                return place.reference.to_json()
-            else:
-                _put_children(document, place, block)
+        for steps, reference in self.standing(block).items():
+            if not steps:
+                return reference.to_json()
+            _put(document, steps, reference)
         return document
+
+
+def _elsewhere(block: BaseModel, place: Place) -> Iterator[Steps]:
+    """Yield where the value of `place` stands by now in a list that other items were taken out of or put into."""
+    for at, step in enumerate(place.steps):
+        items = value_at(block, place.steps[:at]) if isinstance(step, int) else None
+        if isinstance(items, _LISTS):
+            ways = ((*place.steps[:at], index, *place.steps[at + 1 :]) for index in range(len(items)))
+            yield from (steps for steps in ways if value_at(block, steps) == place.value)
 
 
 def _is_whole(block: BaseModel, children: Mapping[str, Any]) -> bool:
     """Tell whether `block` still is what one reference gave, and otherwise its defaults."""
     names = {field_named(type(block), key): value for key, value in children.items()}
     return all(
-        value == (names[name] if name in names else info.get_default(call_default_factory=True))
+        value
+        == (names[name] if name in names else info.get_default(call_default_factory=True, validated_data=vars(block)))
         for name, info in type(block).__pydantic_fields__.items()
         for value in (vars(block).get(name, MISSING),)
     )
@@ -76,7 +105,7 @@ def value_at(value: Any, steps: Steps) -> Any:
             value = vars(value).get(name, MISSING) if name is not None else MISSING
         elif isinstance(value, Mapping):
             value = value.get(step, MISSING)
-        elif isinstance(value, list | tuple | deque) and isinstance(step, int) and step < len(value):
+        elif isinstance(value, _LISTS) and isinstance(step, int) and step < len(value):
             value = value[step]
         elif is_dataclass(value):
             value = getattr(value, str(step), MISSING)
@@ -91,23 +120,13 @@ def same_kind(value: Any, items: Iterable[Any]) -> Any:
     return kind._make(items) if hasattr(kind, "_make") else kind(items)
 
 
-def _put(document: Any, place: Place, found: Any) -> None:
+def _put(document: Any, steps: Steps, reference: SecretReference) -> None:
     inside = document
-    for step in place.steps[:-1]:
+    for step in steps[:-1]:
         inside = _enter(inside, step)
-    last: Any = _key(place.steps[-1])
-    if not _holds(inside, last):
-        return
-    if found == place.value:
-        inside[last] = place.reference.to_json()
-    elif place.children:
-        _put_children(inside[last], place, found)
-
-
-def _put_children(inside: Any, place: Place, found: Any) -> None:
-    for key, value in (place.children or {}).items():
-        if _holds(inside, _key(key)) and value_at(found, (key,)) == value:
-            inside[_key(key)] = place.reference.inside(key).to_json()
+    last: Any = _key(steps[-1])
+    if _holds(inside, last):
+        inside[last] = reference.to_json()
 
 
 def _enter(inside: Any, step: str | int) -> Any:

@@ -36,15 +36,20 @@ class SecretReference(NamedTuple):
 
     def __str__(self) -> str:
         """Return the text form: `secret://STORE/KEY?version=VERSION#FIELD`."""
-        version = f"?version={quote(self.version, safe='')}" if self.version is not None else ""
-        field = f"#{quote(self.field, safe='/')}" if self.field is not None else ""
-        return f"{_SCHEME}{quote(self.store, safe='')}/{quote(self.key, safe='/:@+=,')}{version}{field}"
+        version = f"?version={_quoted(self.version)}" if self.version is not None else ""
+        field = f"#{_quoted(self.field, '/')}" if self.field is not None else ""
+        return f"{_SCHEME}{_quoted(self.store)}/{_quoted(self.key, '/:@+=,')}{version}{field}"
 
     def __repr__(self) -> str:
         """Return the call that makes it."""
         optional = {"field": self.field, "version": self.version}
         more = "".join(f", {name}={value!r}" for name, value in optional.items() if value is not None)
         return f"secret({self.store!r}, {self.key!r}{more})"
+
+    @property
+    def built_in(self) -> str | None:
+        """The slug of its store's block type where the store needs no document."""
+        return None if self.store_id else BUILT_IN.get(self.store)
 
     def to_json(self) -> dict[str, Any]:
         """Return the form in documents: `{"$secret": {"store": ..., "key": ...}}`."""
@@ -131,8 +136,11 @@ def _problems(data: Mapping[str, Any], target: Any) -> Iterator[str]:
         yield "names its store"
     if not isinstance(target.get("key"), str) or not target["key"]:
         yield "names a key"
-    if not isinstance(target.get("field"), str | None) or not isinstance(target.get("version"), str | int | None):
-        yield "has texts as field and version"
+    version = target.get("version")
+    if isinstance(version, bool) or not isinstance(version, str | int | None) or version == "":
+        yield "has a text as version"
+    if not isinstance(target.get("field"), str | None) or target.get("field") == "":
+        yield "has a text as field"
 
 
 def secret(store: "str | SecretStore", key: str, *, field: str | None = None, version: str | None = None) -> Any:
@@ -154,9 +162,14 @@ def secret(store: "str | SecretStore", key: str, *, field: str | None = None, ve
         reference = SecretReference(origin.name, key, field, version, origin.document_id)
     else:
         reference = SecretReference(store, key, field, version)
-    if not reference.store or not key:
-        raise InvalidSecretReference("A reference to a secret names a store and a key.", hint=_HINT)
+    problem = problem_of(reference.to_json())
+    if problem:
+        raise InvalidSecretReference(f"A reference to a secret {problem}.", hint=_HINT)
     return ReferencedStr(reference)
+
+
+def _quoted(text: str, safe: str = "") -> str:
+    return quote(text, safe=safe, errors="replace")
 
 
 def _pointer(name: str) -> str:

@@ -1,20 +1,20 @@
 """Where references lead: the stores, found by name or id, read through the cache, with the search told in errors."""
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar, copy_context
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from typecase.blocks.catalog import CATALOG
-from typecase.blocks.dumping import origin_of
-from typecase.blocks.errors import SecretError, SecretMalformed, TypecaseError
+from typecase.blocks.errors import AuthenticationFailed, SecretError, SecretMalformed, TypecaseError
 from typecase.blocks.kinds.secret_store import SecretStore, SecretValue
 from typecase.blocks.sanitizing import forgetful
 from typecase.blocks.secrets.cache import CACHE, Age
+from typecase.blocks.secrets.fresh import documents_of, with_fresh_secrets
+from typecase.blocks.secrets.moments import one_moment, this_moment
 from typecase.blocks.secrets.picking import pick
-from typecase.blocks.secrets.reference import BUILT_IN, SecretReference
+from typecase.blocks.secrets.reference import SecretReference
 
 if TYPE_CHECKING:
     from typecase.blocks.registry import Registry
@@ -24,32 +24,11 @@ R = TypeVar("R")
 #: How many stores are asked at a time.
 _WIDTH: Final = 16
 
-_moment: ContextVar[dict[Any, SecretValue] | None] = ContextVar("typecase_secret_moment", default=None)
-
-
-@contextmanager
-def one_moment(*, anew: bool = False) -> Iterator[dict[Any, SecretValue]]:
-    """Let every reference to one secret see one value inside the `with` block, whatever the cache keeps.
-
-    Yields the values by their key in the cache. A moment inside another is that one, unless it begins `anew`.
-    """
-    outer = _moment.get()
-    if outer is not None and not anew:
-        yield outer
-        return
-    values: dict[Any, SecretValue] = {}
-    token = _moment.set(values)
-    try:
-        yield values
-    finally:
-        _moment.reset(token)
-
 
 class Store(NamedTuple):
     """A store that was found. `identity` tells it apart in the cache."""
 
     block: SecretStore
-    name: str
     identity: tuple[Any, ...]
 
 
@@ -73,6 +52,11 @@ class StoreSource:
         self._store_of = store_of
         self._stores: dict[str, SecretStore] = {}
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """The registry's URL and the workspace: where names of stores mean what they mean here."""
+        return self.registry.url, self.workspace
+
     @forgetful
     def value(
         self, reference: SecretReference, held: type, *, field: str = "", accept: Callable[[Any], Any] | None = None
@@ -84,18 +68,7 @@ class StoreSource:
     def values(self, wanted: Sequence[tuple[SecretReference, type, str]]) -> list[Any]:
         """Return one value for each (reference, held, field), each secret asked for once, stores at the same time."""
         with one_moment():
-            firsts = list({_address(reference): (reference, field) for reference, _, field in wanted}.values())
-            if len(firsts) > 1:
-                from concurrent.futures import ThreadPoolExecutor
-
-                stores = [self._tell(*first, partial(self._store, first[0])) for first in firsts]
-                with ThreadPoolExecutor(min(len(firsts), _WIDTH), thread_name_prefix="typecase-secrets") as pool:
-                    runs = [
-                        pool.submit(copy_context().run, partial(self._warm, *first, store))
-                        for first, store in zip(firsts, stores, strict=True)
-                    ]
-                for run in runs:
-                    run.result()
+            warm([(self, reference, field) for reference, _, field in wanted])
             return [self.value(reference, held, field=field) for reference, held, field in wanted]
 
     def forget(self, reference: SecretReference) -> None:
@@ -104,7 +77,8 @@ class StoreSource:
             key = self._key(reference, self._store(reference))
         except TypecaseError:
             return
-        (_moment.get() or {}).pop(key, None)
+        if (moment := this_moment()) is not None:
+            moment.pop(key, None)
         CACHE.drop(key)
 
     def refusal(self, error: TypecaseError, reference: SecretReference, *, field: str) -> TypecaseError:
@@ -113,18 +87,21 @@ class StoreSource:
         return _traced(error, reference, field=field, asker=self.asker, workspace=self.workspace)
 
     def is_replaced(self, reference: SecretReference, used: dict[Any, SecretValue]) -> bool:
-        """Tell whether the store has another value by now than the one in `used`, which was refused.
+        """Tell whether the store has another value by now than the one in `used`, which was refused and forgotten.
 
-        That one leaves the memory in any case. Raises `SecretError` where there is none any more.
+        If it is the same, it is not kept either. Raises `SecretError` where there is none any more.
         """
         store = self._store(reference)
         key = self._key(reference, store)
         old = used.get(key)
         if old is None:
             return False
-        CACHE.drop(key, old)
         fetch = partial(CACHE.get, key, lambda: _read(store, reference), _age(store.block))
-        return self._tell(reference, "", fetch).get_secret_value() != old.get_secret_value()
+        new = self._tell(reference, "", fetch)
+        if new.get_secret_value() != old.get_secret_value():
+            return True
+        CACHE.drop(key, new)
+        return False
 
     def _pick(self, reference: SecretReference, held: type, accept: Callable[[Any], Any] | None) -> Any:
         try:
@@ -134,12 +111,39 @@ class StoreSource:
             self.forget(reference)
             raise
 
-    def _warm(self, reference: SecretReference, field: str, store: Store) -> None:
-        self._tell(reference, field, lambda: self._fetch(reference, store))
+    @forgetful
+    def prepare(self, reference: SecretReference, field: str) -> tuple[Any, Callable[[], object]]:
+        """Return what the cache knows the secret by, and what lets the moment hold it; `field` is who asks."""
+        store = self._tell(reference, field, lambda: self._store(reference))
+        fetch = partial(self._tell, reference, field, partial(self._fetch, reference, store))
+        return self._key(reference, store), fetch
 
     def _fetch(self, reference: SecretReference, store: Store | None = None) -> SecretValue:
         store = store or self._store(reference)
-        key, moment = self._key(reference, store), _moment.get()
+        try:
+            return self._held(reference, store)
+        except AuthenticationFailed:
+            changed = self._changed(reference, store)
+            if changed is None:
+                raise
+        return self._held(reference, changed)
+
+    def _changed(self, reference: SecretReference, store: Store) -> Store | None:
+        """Return the store as its document is by now, None if that has not changed since `store` was loaded."""
+        if reference.store_id not in self._stores:
+            return None
+        try:
+            block = self._saved(reference.store_id)
+        except TypecaseError:
+            return None
+        found = _found(block)
+        if found.identity == store.identity:
+            return None
+        self._stores[reference.store_id] = block
+        return found
+
+    def _held(self, reference: SecretReference, store: Store) -> SecretValue:
+        key, moment = self._key(reference, store), this_moment()
         value = moment.get(key) if moment is not None else None
         if value is None:
             value = CACHE.get(key, lambda: _read(store, reference), _age(store.block))
@@ -150,17 +154,15 @@ class StoreSource:
     def _key(self, reference: SecretReference, store: Store) -> tuple[Any, ...]:
         from typecase.blocks.storing import author
 
-        return self.registry.url, self.workspace, author(), store.identity, reference.key, reference.version
+        return *self.place, author(), store.identity, reference.key, reference.version
 
     def _store(self, reference: SecretReference) -> Store:
-        slug = BUILT_IN.get(reference.store) if not reference.store_id else None
+        slug = reference.built_in
         if slug is not None:
             cls: Any = CATALOG.get(slug)
             block = _built_in(cls)
-            return Store(block, reference.store, (slug, getattr(block, "folder", "")))
-        block = self._load(reference)
-        origin: Any = origin_of(block)
-        return Store(block, origin.name, (origin.document_id, origin.revision))
+            return Store(block, (slug, getattr(block, "folder", "")))
+        return _found(self._load(reference))
 
     def _load(self, reference: SecretReference) -> SecretStore:
         if reference.store_id and self._store_of is not None:
@@ -168,14 +170,18 @@ class StoreSource:
             if found is None:
                 found = self._stores[reference.store_id] = self._store_of(reference.store_id, SecretStore)  # type: ignore[type-abstract] # a kind may be asked for
             return found
-        from typecase.blocks.loading import Loading
+        if reference.store_id:
+            return self._saved(reference.store_id)
         from typecase.blocks.storing import load
 
-        if reference.store_id:
-            tree = self.registry.load_id(reference.store_id)
-            return Loading(tree, self.registry).root(SecretStore)  # type: ignore[return-value] # as above
         workspace = reference.store_workspace or self.workspace
         return load(SecretStore, reference.store, workspace=workspace, revision=None, registry=self.registry)  # type: ignore[type-abstract] # a kind may be asked for
+
+    def _saved(self, document_id: str) -> SecretStore:
+        from typecase.blocks.loading import Loading
+
+        tree = self.registry.load_id(document_id)
+        return Loading(tree, self.registry).root(SecretStore)  # type: ignore[return-value] # as above
 
     def _tell(self, reference: SecretReference, field: str, body: Callable[[], R]) -> R:
         """Run `body`; say in its errors who asked for what, and where."""
@@ -186,6 +192,33 @@ class StoreSource:
             problem = _traced(error, reference, field=field, asker=self.asker, workspace=self.workspace)
         # Out here: the store's own error may have a context that shows what it was about.
         raise problem
+
+
+def _found(block: SecretStore) -> Store:
+    return Store(block, tuple(documents_of(block)))
+
+
+def warm(wanted: Iterable[tuple[Any, SecretReference, str]]) -> None:
+    """Let the moment hold each secret of (source, reference, field), fetched once, stores at the same time."""
+    fetches = dict(source.prepare(reference, field) for source, reference, field in wanted)
+    if len(fetches) <= 1:
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    failed: list[bool] = []
+
+    def run(fetch: Callable[[], object]) -> None:
+        if not failed:  # after a failure nobody needs the others
+            try:
+                fetch()
+            except BaseException:
+                failed.append(True)
+                raise
+
+    with ThreadPoolExecutor(min(len(fetches), _WIDTH), thread_name_prefix="typecase-secrets") as pool:
+        runs = [pool.submit(copy_context().run, run, fetch) for fetch in fetches.values()]
+    for done in runs:
+        done.result()
 
 
 def unbound() -> StoreSource:
@@ -212,8 +245,6 @@ def _age(store: SecretStore) -> Age:
 
 
 def _read(store: Store, reference: SecretReference) -> SecretValue:
-    from typecase.blocks.secrets.fresh import with_fresh_secrets
-
     problem: TypecaseError
     try:
         return with_fresh_secrets(store.block, lambda block: block.read(reference.key, reference.version))
@@ -223,10 +254,6 @@ def _read(store: Store, reference: SecretReference) -> SecretValue:
         name = type(error).__name__
         problem = SecretError(f"The store failed: {name}.", hint="Report it to the package that brings the store.")
     raise problem
-
-
-def _address(reference: SecretReference) -> tuple[Any, ...]:
-    return reference.store_id or reference.store, reference.store_workspace, reference.key, reference.version
 
 
 def _traced(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, get_origin
 
 from pydantic import BaseModel, Secret, TypeAdapter, ValidationError
@@ -33,28 +33,25 @@ def taking_placeholders(cls: "type[Block]", *, checks: bool = True) -> SchemaVal
 
 def field_check(cls: "type[Block]", name: str) -> Callable[[Any], Any]:
     """Return what checks a fetched value as the field `name` of `cls` would; it raises `SecretMalformed`."""
-    return _checking(lambda: _field_validator(cls, name), f"the field {name!r} of {cls.__name__}")
+    return partial(_checked, partial(_field_validator, cls, name), f"the field {name!r} of {cls.__name__}")
 
 
-def _checking(validator_of: Callable[[], Any], place: str) -> Callable[[Any], Any]:
-    @forgetful
-    def check(value: Any) -> Any:
-        validator = validator_of()
-        try:
-            if isinstance(value, bytes):
-                found = validator.validate_python(value)
-            else:
-                found = validator.validate_json(json.dumps(value))
-        except ValidationError as error:
-            problems = invalid_block(BaseModel, "", error, value).problems
-            rules = [rule if rule in _OWN_WORDS else sentence for _, rule, sentence in problems]
+@forgetful
+def _checked(validator_of: Callable[[], Any], place: str, value: Any) -> Any:
+    validator = validator_of()
+    try:
+        if isinstance(value, bytes):
+            found = validator.validate_python(value)
         else:
-            return found.get_secret_value() if hasattr(found, "get_secret_value") else found
-        reason = "; ".join(dict.fromkeys(rules))
-        message = f"The secret does not fit {place}: {reason}."
-        raise SecretMalformed(message, hint="Correct it in the store, or refer to another one.", reason="unfit")
-
-    return check
+            found = validator.validate_json(json.dumps(value))
+    except ValidationError as error:
+        problems = invalid_block(BaseModel, "", error, value).problems
+        rules = [rule if rule in _OWN_WORDS else sentence for _, rule, sentence in problems]
+    else:
+        return found.get_secret_value() if hasattr(found, "get_secret_value") else found
+    reason = "; ".join(dict.fromkeys(rules))
+    message = f"The secret does not fit {place}: {reason}."
+    raise SecretMalformed(message, hint="Correct it in the store, or refer to another one.", reason="unfit")
 
 
 def inner_check(annotations: Iterable[Any]) -> Callable[[Any], Any] | None:
@@ -62,8 +59,12 @@ def inner_check(annotations: Iterable[Any]) -> Callable[[Any], Any] | None:
     for annotation in annotations:
         origin = get_origin(annotation)
         if isinstance(origin, type) and issubclass(origin, Secret):
-            return _checking(lambda: TypeAdapter(annotation).validator, "a field")  # noqa: B023 - it is returned here
+            return partial(_checked, partial(_validator_of, annotation), "a field")
     return None
+
+
+def _validator_of(annotation: Any) -> Any:
+    return TypeAdapter(annotation).validator
 
 
 @lru_cache(maxsize=1024)

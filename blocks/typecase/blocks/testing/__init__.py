@@ -30,6 +30,7 @@ pytest.register_assert_rewrite(
             "migrations",
             "references",
             "registry",
+            "secret_references",
             "secret_store",
         )
     )

@@ -29,6 +29,7 @@ from typecase.blocks.testing.ownership import OwnershipContract
 from typecase.blocks.testing.references import ReferenceContract
 from typecase.blocks.testing.rotation import KeysContract
 from typecase.blocks.testing.samples import LOGIN, SECRET, Login, login, pipeline, refer
+from typecase.blocks.testing.secret_references import SecretReferenceContract
 
 
 class TypeContract:
@@ -273,6 +274,7 @@ class RegistryContract(
     DocumentContract,
     HistoryContract,
     ReferenceContract,
+    SecretReferenceContract,
     EvolutionContract,
     KeysContract,
 ):

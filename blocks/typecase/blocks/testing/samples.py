@@ -1,13 +1,17 @@
 """The block types and documents that the registry contract works with."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
-from pydantic import BaseModel, Secret, SecretStr
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
 from typecase.blocks.block import Block
 from typecase.blocks.block_type import BlockType
+from typecase.blocks.errors import SecretNotFound
 from typecase.blocks.fields import field
-from typecase.blocks.kinds import Credentials
+from typecase.blocks.kinds import Credentials, SecretStore
 from typecase.blocks.records import Draft
 from typecase.blocks.registry import Registry
 from typecase.blocks.schema import definition_of
@@ -53,6 +57,39 @@ class Pipeline(Block):
     pair: tuple[str, SecretStr] | None = field(None, help="A secret in a tuple")
     either: int | SecretStr | None = field(None, help="A secret in a union")
     table: Secret[dict[str, int]] | None = field(None, help="A secret with structure")
+
+
+class Drawer(SecretStore):
+    """Secrets as files of a folder."""
+
+    __block__ = BlockType(slug="contract-drawer", icon="drawer")
+
+    folder: str
+    token: SecretStr | None = None
+
+    def get(self, key: str, version: str | None = None) -> SecretStr:  # noqa: ARG002 - it has no versions
+        """Return what its file holds."""
+        try:
+            return SecretStr(self._file(key).read_text("utf-8"))
+        except FileNotFoundError:
+            raise SecretNotFound(f"There is no secret {key!r}.", hint="Name another.") from None
+
+    def put(self, key: str, value: SecretStr | SecretBytes) -> None:
+        """Write its file."""
+        content = value.get_secret_value()
+        self._file(key).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        """Return the keys of all files, in order."""
+        keys = [unquote(path.name) for path in Path(self.folder).iterdir()]
+        return iter(sorted(key for key in keys if key.startswith(prefix)))
+
+    def delete(self, key: str) -> None:  # type: ignore[override] # on a store, it deletes a secret
+        """Remove its file."""
+        self._file(key).unlink()
+
+    def _file(self, key: str) -> Path:
+        return Path(self.folder) / quote(key, safe="")
 
 
 SECRETS_EVERYWHERE: dict[str, Any] = {

@@ -5,7 +5,9 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from errno import EINVAL, ELOOP, ENOTDIR
+from operator import attrgetter
 from pathlib import Path
+from time import sleep
 from typing import Final
 
 from typecase.blocks.errors import InvalidPath, NotSupported
@@ -13,6 +15,9 @@ from typecase.blocks.kinds.paths import parts_of
 
 _LINKS: Final = 40
 _SWAPS: Final = 100
+_READS: Final = 10
+_PAUSE: Final = 0.01
+_STATE: Final = attrgetter("st_size", "st_mtime_ns")
 _PASS: Final[int] = getattr(os, "O_PATH", os.O_RDONLY)  # a folder on the way need not be readable
 _READ: Final = os.O_RDONLY | os.O_NONBLOCK  # a pipe must not stop its reader for good
 
@@ -34,6 +39,10 @@ class NotPlain(OSError):
         self.what = what
 
 
+class Unsettled(OSError):
+    """The file was being written whenever it was read."""
+
+
 class Folder:
     """The files under `root`, by the parts of their paths."""
 
@@ -45,16 +54,24 @@ class Folder:
         self._root = root
 
     def read(self, parts: tuple[str, ...], most: int) -> bytes:
-        """Return the bytes of a plain file, at most `most`. Raises `OSError` and those of this module."""
-        descriptor = self._open_settled(parts, _READ)
-        try:
-            mode = os.fstat(descriptor).st_mode
-            if not stat.S_ISREG(mode):
-                raise NotPlain("a folder" if stat.S_ISDIR(mode) else "no plain file")
-            with os.fdopen(descriptor, "rb", closefd=False) as file:
-                return file.read(most)
-        finally:
-            os.close(descriptor)
+        """Return the bytes of a plain file, at most `most`. Raises `OSError` and those of this module.
+
+        A file that changes under the read is read again.
+        """
+        for _ in range(_READS):
+            descriptor = self._open_settled(parts, _READ)
+            try:
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
+                    raise NotPlain("a folder" if stat.S_ISDIR(status.st_mode) else "no plain file")
+                with os.fdopen(descriptor, "rb", closefd=False) as file:
+                    content = file.read(most)
+                if _STATE(os.fstat(descriptor)) == _STATE(status):
+                    return content
+            finally:
+                os.close(descriptor)
+            sleep(_PAUSE)
+        raise Unsettled
 
     def paths(self, outer: tuple[str, ...], start: str) -> Iterator[str]:
         """Yield the paths of the files below `outer` whose next name begins with `start`, ordered by names.

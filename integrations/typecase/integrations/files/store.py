@@ -27,7 +27,7 @@ from typecase.blocks.fields import field
 from typecase.blocks.kinds import SecretStore, SecretValue
 from typecase.blocks.kinds.paths import parts_of
 from typecase.blocks.sanitizing import forgetful
-from typecase.integrations.files.folder import Folder, LeavesFolder, NoFolder, NotPlain
+from typecase.integrations.files.folder import Folder, LeavesFolder, NoFolder, NotPlain, Unsettled
 from typecase.integrations.files.formats import LARGEST, Unreadable, shaped
 
 _COMPARED = 1000
@@ -149,6 +149,9 @@ class SecretFiles(SecretStore):
             what = error.what if isinstance(error, NotPlain) else "no plain file"
             hint = f"{_LISTED} Docker makes a folder where the file to mount was missing."
             raise SecretMalformed(f"{key!r} is {what}.", hint=hint, **facts) from None
+        if isinstance(error, Unsettled):
+            hint = "Let its writer write another file and rename it to this one."
+            raise SecretStoreUnreachable(f"{key!r} is being written to.", hint=hint, reason="failed", **facts) from None
         if isinstance(error, PermissionError):
             message = f"This process may not read {key or 'the folder'!r} in {self.client()}."
             hint = f"Let the user with the id {os.geteuid()} read it."

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from pydantic import JsonValue, SecretStr, field_validator
 
 from typecase.blocks.block_type import BlockType
-from typecase.blocks.checks import Check
-from typecase.blocks.errors import ConnectionFailed, DeliveryFailed
+from typecase.blocks.checks import Check, Stage, Status
+from typecase.blocks.errors import ConnectionFailed, DeliveryFailed, TypecaseError
 from typecase.blocks.fields import field
 from typecase.blocks.kinds.notifier import Notifier, Severity
 from typecase.blocks.kinds.refusals import needs
@@ -121,9 +121,17 @@ class Webhook(Notifier):
 
     def check(self) -> Check:
         """Look the receiver up, connect and shake hands; sends no message."""
-        host, port, secure = _address(self.url.get_secret_value()) or ("", 0, False)
-        context = context_of(self) if secure else None
-        return Check(stages=tuple(probe(host, port, tls=context, timeout=self.timeout)))
+        try:
+            host, port, secure = _address(self.url.get_secret_value()) or ("", 0, False)
+            context = context_of(self) if secure else None
+        except TypecaseError as error:
+            stage = Stage(name="auth", status=Status.ERROR, reason=error.message, next_step=error.hint)
+        except (OSError, ValueError):
+            reason = "the certificate authorities cannot be read"
+            stage = Stage(name="tls", status=Status.ERROR, reason=reason, next_step="Correct `ca_cert`.")
+        else:
+            return Check(stages=tuple(probe(host, port, tls=context, timeout=self.timeout)))
+        return Check(stages=(stage,))
 
 
 def _send(block: Webhook, content: dict[str, Any], key: str) -> None:

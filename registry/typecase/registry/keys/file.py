@@ -63,7 +63,7 @@ class FileKey(LocalKey):
                 _make_folders(path.parent)
                 _write(path, encode_root_key(new_data_key()) + "\n")
                 # Whoever lost the race relies on the winner's entry as much as the winner does.
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
         except OSError as error:
             raise KeyUnavailable(
                 f"{path} cannot be created: {error.strerror}.",
@@ -146,10 +146,11 @@ def _make_folders(folder: Path) -> None:
         return
     _make_folders(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
-    _sync_folder(folder.parent)
+    sync_folder(folder.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` outlive a power failure, as the content of their files does."""
     if not _POSIX:
         return
     descriptor = os.open(folder, os.O_RDONLY)
