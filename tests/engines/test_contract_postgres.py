@@ -1,12 +1,15 @@
-"""A registry on PostgreSQL keeps the contract of registries."""
+"""A registry on PostgreSQL keeps the contract of registries, asked directly and behind a server."""
 
 import os
 import secrets
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from fakes.serving import serving
+from pydantic import SecretStr
 from sqlalchemy import MetaData, create_engine, make_url
 
+from typecase.blocks.remote import RemoteRegistry
 from typecase.blocks.testing import RegistryContract
 from typecase.registry.direct import DirectRegistry
 
@@ -66,3 +69,23 @@ class TestPostgresRegistry(RegistryContract):
         registry = DirectRegistry(url, key=key)
         yield registry
         registry.close()
+
+
+@pytest.fixture(scope="module")
+def server():
+    with serving() as found:
+        yield found
+
+
+class TestRemoteRegistryOnPostgres(RegistryContract):
+    author = "ada"
+
+    @pytest.fixture
+    def registry(self, url, key, emptied, server):
+        emptied()
+        behind = DirectRegistry(url, key=key)
+        server.show(behind)
+        registry = RemoteRegistry(server.url, token=SecretStr("admin"))
+        yield registry
+        registry.close()
+        behind.close()

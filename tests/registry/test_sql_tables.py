@@ -12,7 +12,18 @@ from typecase.registry.direct import DirectRegistry
 from typecase.registry.file_registry import FileRegistry
 from typecase.registry.installation import migration_config
 from typecase.registry.reading import HEAD, VERSION_TABLE
-from typecase.registry.tables import ENCRYPTED_COLUMNS, data_keys, documents, metadata, workspaces
+from typecase.registry.tables import (
+    ENCRYPTED_COLUMNS,
+    audit_events,
+    audit_head,
+    data_keys,
+    documents,
+    metadata,
+    pending,
+    server_keys,
+    tokens,
+    workspaces,
+)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -53,9 +64,12 @@ def test_the_newest_migration_is_the_one_that_loads_expect():
     assert ScriptDirectory.from_config(migration_config()).get_current_head() == HEAD
 
 
-def test_every_column_of_bytes_is_listed_as_encrypted_or_is_a_key_or_half_of_one():
+def test_every_column_of_bytes_is_listed_as_encrypted_or_is_a_key_or_half_of_one_or_a_hash():
     binary = {column for table in metadata.sorted_tables for column in table.c if isinstance(column.type, LargeBinary)}
-    assert binary == {column.payload for column in ENCRYPTED_COLUMNS} | {data_keys.c.wrapped, documents.c.secret}
+    keys = {data_keys.c.wrapped, documents.c.secret, server_keys.c.wrapped}
+    sealed = {pending.c.content}
+    hashes = {audit_events.c.hash, audit_head.c.hash, tokens.c.proof}
+    assert binary == {column.payload for column in ENCRYPTED_COLUMNS} | keys | sealed | hashes
 
 
 def test_foreign_keys_are_enforced(engine):

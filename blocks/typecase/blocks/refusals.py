@@ -160,6 +160,14 @@ def type_not_registered(slug: str, number: int | None, slugs: Iterable[str]) -> 
     return TypeNotRegistered(f"The registry does not know {what}.", hint=hint, slug=slug, number=number)
 
 
+def require_version(slug: object, number: object) -> None:
+    """Raise `TypeNotRegistered` for what no schema version is called: a document may say anything."""
+    if not isinstance(slug, str):
+        raise type_not_registered("(no text)", None, ())
+    if number is not None and (type(number) is not int or not 0 < number < 1 << 31):
+        raise type_not_registered(slug, 0, ())
+
+
 def refused(verdict: "Verdict") -> DuplicateBlockType | IncompatibleSchema:
     """A registry does not take a definition: its type is another package's, or its schema breaks a rule."""
     return duplicate_type(verdict) if verdict.moves else incompatible_schema(verdict)

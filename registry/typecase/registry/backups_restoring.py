@@ -23,6 +23,7 @@ from typecase.registry.tables import (
     compatibility_rules,
     documents,
     metadata,
+    principals,
     workspaces,
 )
 
@@ -136,7 +137,13 @@ def _is_used(connection: Connection) -> bool:
         connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
     return any(
         (connection.scalar(select(func.count()).select_from(counted)) or 0) > unused
-        for counted, unused in ((documents, 0), (block_types, 0), (compatibility_rules, 0), (workspaces, 1))
+        for counted, unused in (
+            (documents, 0),
+            (block_types, 0),
+            (compatibility_rules, 0),
+            (principals, 0),
+            (workspaces, 1),
+        )
     )
 
 

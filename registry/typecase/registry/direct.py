@@ -16,10 +16,13 @@ from typecase.registry.store import PostgresStore
 class DirectRegistry(SqlRegistry):
     """A registry in a PostgreSQL database. `typecase init` makes its tables and its key; nothing else does.
 
-    `key` is the root key's URL, None for the key file of this user.
+    `key` is the root key's URL, None for the key file of this user. `statement_seconds` is how long one statement may
+    take, `pool` how many connections are opened at most; None leaves both to the database and to SQLAlchemy.
     """
 
-    def __init__(self, url: str, *, key: str | None = None) -> None:
+    def __init__(
+        self, url: str, *, key: str | None = None, statement_seconds: float | None = None, pool: int | None = None
+    ) -> None:
         try:
             address = make_url(url)
         except (ArgumentError, ValueError):
@@ -33,7 +36,7 @@ class DirectRegistry(SqlRegistry):
         if isinstance(password, str):
             # As a parameter it would be shown wherever the URL is.
             address = address.difference_update_query(["password"]).set(password=password)
-        super().__init__(PostgresStore(address), DataKeys(key))
+        super().__init__(PostgresStore(address, statement_seconds=statement_seconds, pool=pool), DataKeys(key))
 
     @classmethod
     def from_url(cls, url: str) -> Self:

@@ -1,7 +1,7 @@
 """Saved blocks in a SQL registry: written, shown without secrets, renamed, deleted, compared."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,10 @@ from typecase.blocks.names import validate_name
 from typecase.blocks.records import Change, Dependent, Document, DocumentFilter, Draft, Page, Revision
 from typecase.blocks.registry import Documents
 from typecase.blocks.stored import UNSET, Unset
+from typecase.registry.access.callers import Subject
+from typecase.registry.audit.usage import forget_uses
 from typecase.registry.edge import guarded
-from typecase.registry.listing import document_record, list_documents, list_revisions, read_tags
+from typecase.registry.listing import Visible, document_record, list_documents, list_revisions, read_tags
 from typecase.registry.locks import lock_references
 from typecase.registry.lookup import Place, find_chain, find_document, find_revision, seek_document
 from typecase.registry.references import delete_references, find_dependents, name_references
@@ -46,7 +48,7 @@ class SqlDocuments(Documents):
     @guarded
     def save(self, draft: Draft) -> Revision:
         """Write `draft` as a new document or a new revision, all or nothing."""
-        return self._store.write(lambda connection: self._saving(connection).save(draft))
+        return self._store.write(lambda connection: self.saving(connection).save(draft))
 
     @guarded
     def get(self, name: str, *, workspace: str, revision: int | None = None) -> Document:
@@ -55,13 +57,37 @@ class SqlDocuments(Documents):
 
     @guarded
     def list(
-        self, *, workspace: str, where: DocumentFilter | None = None, cursor: str | None = None, limit: int = 100
+        self,
+        *,
+        workspace: str,
+        where: DocumentFilter | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+        visible: Visible | None = None,
     ) -> Page[Document]:
-        """Return documents of exactly this workspace by name, without `data`; `limit` 1 to 1000."""
+        """Return documents of this very workspace by name, without `data`; `limit` 1 to 1000, `visible` None = all."""
         return self._store.read(
             lambda connection: list_documents(
-                connection, workspace, where=where or DocumentFilter(), cursor=cursor, limit=limit
+                connection, workspace, where=where or DocumentFilter(), visible=visible, cursor=cursor, limit=limit
             )
+        )
+
+    @guarded
+    def facts(self, name: str, *, workspace: str, inherited: bool = True) -> Subject:
+        """Return what decides about access to a document; `inherited`: also one of a parent workspace."""
+
+        def work(connection: Connection) -> Subject:
+            chain = find_chain(connection, workspace)
+            document = find_document(connection, name, chain if inherited else chain[:1])
+            return _subject(connection, document.id, document.workspace)
+
+        return self._store.read(work)
+
+    @guarded
+    def facts_of(self, places: Mapping[str, str]) -> dict[str, Subject]:
+        """Return what decides about access to documents, given by the workspace of each id."""
+        return self._store.read(
+            lambda connection: {identity: _subject(connection, identity, place) for identity, place in places.items()}
         )
 
     @guarded
@@ -124,6 +150,7 @@ class SqlDocuments(Documents):
             connection.execute(delete(revisions).where(revisions.c.document_id == document.id))
             connection.execute(delete(document_tags).where(document_tags.c.document_id == document.id))
             connection.execute(delete(documents).where(documents.c.id == document.id))
+            forget_uses(connection, document.id)
             return dependents
 
         broken = self._store.write(work)
@@ -155,20 +182,27 @@ class SqlDocuments(Documents):
 
         def work(connection: Connection) -> tuple[Change, ...]:
             document = find_document(connection, name, find_chain(connection, workspace))
-            sides = [find_revision(connection, document, number) for number in (before, after)]
-            schema_of = partial(self._types.schema, connection)
-            schemas = [schema_of(side.type_slug, side.schema_version).schema for side in sides]
-            old, new = (self._read(connection, document, side) for side in sides)
-            return compare_documents(
-                old,
-                new,
-                schema_before=schemas[0],
-                schema_after=schemas[1],
-                schema_of=schema_of,
-                newest=self._newest(connection, document),
-            )
+            return self._diff(connection, document, before, after)
 
         return self._store.read(work)
+
+    def changes(self, connection: Connection, revision: Revision) -> tuple[Change, ...]:
+        """Compare a revision with the one before it, in the transaction that writes it."""
+        document = find_document(connection, revision.name, find_chain(connection, revision.workspace)[:1])
+        return self._diff(connection, document, revision.number - 1, revision.number)
+
+    def record(
+        self, connection: Connection, document: AnyRow, revision: AnyRow, *, mask: Callable[..., dict[str, Any]]
+    ) -> Document:
+        """Return a revision of a document as `mask` shows its data."""
+        schema_of = partial(self._types.schema, connection)
+        schemas = [schema_of(revision.type_slug, revision.schema_version).schema, *self.newest(connection, document)]
+        return document_record(
+            document,
+            tags=read_tags(connection, [document.id]).get(document.id, ()),
+            revision=revision,
+            data=mask(self.read(connection, document, revision), *schemas, schema_of=schema_of),
+        )
 
     @guarded
     def restore(
@@ -176,34 +210,41 @@ class SqlDocuments(Documents):
     ) -> Revision:
         """Write an earlier revision again as the newest."""
         return self._store.write(
-            lambda connection: self._saving(connection).restore(
+            lambda connection: self.saving(connection).restore(
                 name, workspace=workspace, revision=revision, expected_revision=expected_revision, author=author
             )
         )
 
     def _get(self, connection: Connection, name: str, *, workspace: str, revision: int | None = None) -> Document:
         document = find_document(connection, name, find_chain(connection, workspace))
-        found = find_revision(connection, document, revision)
+        return self.record(connection, document, find_revision(connection, document, revision), mask=mask_document)
+
+    def _diff(self, connection: Connection, document: AnyRow, before: int, after: int) -> tuple[Change, ...]:
+        sides = [find_revision(connection, document, number) for number in (before, after)]
         schema_of = partial(self._types.schema, connection)
-        schemas = [schema_of(found.type_slug, found.schema_version).schema, *self._newest(connection, document)]
-        return document_record(
-            document,
-            tags=read_tags(connection, [document.id]).get(document.id, ()),
-            revision=found,
-            data=mask_document(self._read(connection, document, found), *schemas, schema_of=schema_of),
+        schemas = [schema_of(side.type_slug, side.schema_version).schema for side in sides]
+        old, new = (self.read(connection, document, side) for side in sides)
+        return compare_documents(
+            old,
+            new,
+            schema_before=schemas[0],
+            schema_after=schemas[1],
+            schema_of=schema_of,
+            newest=self.newest(connection, document),
         )
 
-    def _saving(self, connection: Connection) -> Saving:
+    def saving(self, connection: Connection) -> Saving:
+        """Return what writes revisions in the transaction that `connection` is in."""
         return Saving(connection, self._keys, self._types)
 
-    def _newest(self, connection: Connection, document: AnyRow) -> Sequence[Schema]:
+    def newest(self, connection: Connection, document: AnyRow) -> Sequence[Schema]:
         """Return the newest schema of each type that the document was saved as: what one calls a secret stays one."""
         slugs = connection.scalars(
             select(revisions.c.type_slug).where(revisions.c.document_id == document.id).distinct()
         ).all()
         return [self._types.schema(connection, slug, None).schema for slug in slugs]
 
-    def _read(self, connection: Connection, document: AnyRow, revision: AnyRow) -> Any:
+    def read(self, connection: Connection, document: AnyRow, revision: AnyRow) -> Any:
         """Decrypt a revision and show its references by name."""
         data = json.loads(open_payload(connection, self._keys, revision, workspace_id=document.workspace_id))
         return name_references(connection, data, find_chain(connection, document.workspace))
@@ -213,6 +254,11 @@ def _find_own(connection: Connection, name: str, workspace: str) -> tuple[Place,
     """Return a workspace and its document, not a parent's, locked for this transaction."""
     place = find_chain(connection, workspace)[0]
     return place, find_document(connection, name, [place], lock=True)
+
+
+def _subject(connection: Connection, document_id: str, workspace: str) -> Subject:
+    tags = read_tags(connection, [document_id]).get(document_id, ())
+    return Subject(workspace=workspace, document_id=document_id, tags=tags)
 
 
 def _change(connection: Connection, document: AnyRow, changes: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from typecase.registry.file_registry import FileRegistry
 
 _PREFIX = "sqlite:///"
-_PARTS = frozenset({"documents", "keys", "types", "workspaces"})
+_PARTS = frozenset({"access", "audit", "documents", "keys", "types", "workspaces"})
 _KEY_ID = 9
 
 
@@ -58,7 +58,7 @@ class EmbeddedRegistry(Registry):
         return f"<EmbeddedRegistry {self.url}>"
 
     def __getattr__(self, name: str) -> Any:
-        """Build `documents`, `types` and `workspaces` when they are first asked for: a load needs none of them."""
+        """Build `documents` and the other parts when they are first asked for: a load needs none of them."""
         if name not in _PARTS:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
         part = getattr(self._full_registry(), name)

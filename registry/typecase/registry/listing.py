@@ -1,7 +1,7 @@
 """Pages of documents and revisions, by key and never by offset."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, or_, select
 
@@ -12,10 +12,23 @@ from typecase.registry.lookup import find_workspace, select_documents
 from typecase.registry.tables import AnyRow, AnySelect, block_types, document_tags, documents, revisions
 
 
+class Visible(NamedTuple):
+    """The only documents that are seen: by id, or by tag."""
+
+    ids: Collection[str]
+    tags: Collection[str]
+
+
 def list_documents(
-    connection: Connection, workspace: str, *, where: DocumentFilter, cursor: str | None, limit: int
+    connection: Connection,
+    workspace: str,
+    *,
+    where: DocumentFilter,
+    visible: Visible | None = None,
+    cursor: str | None,
+    limit: int,
 ) -> Page[Document]:
-    """Return documents of a workspace by name. Raises `WorkspaceNotFound`."""
+    """Return documents of a workspace by name, `visible` None = all. Raises `WorkspaceNotFound`."""
     limit, after = limited(limit), read_cursor(cursor)
     place = find_workspace(connection, workspace)
     query = select_documents().add_columns(revisions.c.schema_version).where(documents.c.workspace_id == place.id)
@@ -23,6 +36,9 @@ def list_documents(
         revisions, (revisions.c.document_id == documents.c.id) & (revisions.c.number == documents.c.revision)
     )
     query = _restrict(connection, query, where)
+    if visible is not None:
+        tagged = select(document_tags.c.document_id).where(document_tags.c.tag.in_(visible.tags))
+        query = query.where(or_(documents.c.id.in_(visible.ids), documents.c.id.in_(tagged)))
     if after is not None:
         query = query.where(documents.c.name > after)
     rows = connection.execute(query.order_by(documents.c.name).limit(limit + 1)).all()

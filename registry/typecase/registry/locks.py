@@ -10,6 +10,7 @@ _LOCK: Final = text("SELECT pg_advisory_xact_lock(:number)")
 _INSTALLATION: Final = 7_460_297_301
 _REFERENCES: Final = 7_460_297_302
 _WORKSPACES: Final = 7_460_297_303
+_ACCESS: Final = 7_460_297_304
 
 
 def lock_installation(connection: Connection) -> None:
@@ -25,6 +26,11 @@ def lock_references(connection: Connection) -> None:
 def lock_workspaces(connection: Connection) -> None:
     """Let one transaction at a time change workspaces: two could make a loop of parents together."""
     _take(connection, _WORKSPACES)
+
+
+def lock_access(connection: Connection) -> None:
+    """Let one transaction at a time change who may do what: two could each remove the last admin but one."""
+    _take(connection, _ACCESS)
 
 
 def _take(connection: Connection, number: int) -> None:

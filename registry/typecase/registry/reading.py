@@ -7,7 +7,7 @@ from typecase.blocks.stored import StoredBlock, Tree
 from typecase.registry.envelope import open_sealed, revision_context
 
 #: The newest migration in `migrations/versions`.
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 VERSION_TABLE: Final = "typecase_version"
 READ_VERSION: Final = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608 - a constant
 

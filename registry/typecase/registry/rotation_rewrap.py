@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Connection, select, update
 
 from typecase.blocks.records import Rewrapping
+from typecase.registry.access.server_key import SERVER, read_server_keys
 from typecase.registry.locks import lock_workspaces
 from typecase.registry.reading import WrappedKey
 from typecase.registry.rotation_events import note
 from typecase.registry.stored_keys import select_keys
-from typecase.registry.tables import data_keys, key_events
+from typecase.registry.tables import data_keys, key_events, server_keys
 
 if TYPE_CHECKING:
     from typecase.registry.data_keys import DataKeys
@@ -68,8 +69,11 @@ class Rewrap:
 
         def work(connection: Connection) -> int:
             # A key that was retired, or wrapped by another run, since it was read is not found.
-            same = data_keys.c.id == key.id, data_keys.c.root_key == key.root_key, data_keys.c.retired_at.is_(None)
-            changed = update(data_keys).where(*same).values(root_key=fresh.root_key, wrapped=fresh.wrapped)
+            table = server_keys if key.workspace_id == SERVER else data_keys
+            same = [table.c.id == key.id, table.c.root_key == key.root_key]
+            if table is data_keys:
+                same.append(data_keys.c.retired_at.is_(None))
+            changed = update(table).where(*same).values(root_key=fresh.root_key, wrapped=fresh.wrapped)
             count = connection.execute(changed).rowcount
             if count and begins is not None:
                 note(
@@ -108,11 +112,12 @@ class Rewrap:
 
 def _others(connection: Connection, root_key: str) -> list[WrappedKey]:
     query = select_keys().where(data_keys.c.root_key != root_key, data_keys.c.retired_at.is_(None))
-    return [WrappedKey(*row) for row in connection.execute(query.order_by(data_keys.c.created_at, data_keys.c.id))]
+    found = [WrappedKey(*row) for row in connection.execute(query.order_by(data_keys.c.created_at, data_keys.c.id))]
+    return found + [key for key in read_server_keys(connection) if key.root_key != root_key]
 
 
 def _count(connection: Connection, root_key: str, url: str) -> Rewrapping:
     current = select(data_keys.c.root_key).where(data_keys.c.retired_at.is_(None))
-    found = connection.scalars(current).all()
+    found = [*connection.scalars(current), *(key.root_key for key in read_server_keys(connection))]
     already = sum(item == root_key for item in found)
     return Rewrapping(root_key=root_key, url=url, rewrapped=len(found) - already, already=already)

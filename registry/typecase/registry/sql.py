@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy import Connection, Engine, TextClause, select, text
 
 from typecase.blocks import refusals
 from typecase.blocks.registry import Registry
+from typecase.registry.audit.journal import Journal
 from typecase.registry.documents import SqlDocuments
 from typecase.registry.edge import guarded
 from typecase.registry.installation import install
@@ -16,7 +18,7 @@ from typecase.registry.lookup import find_chain, find_document
 from typecase.registry.reading import TREE_BY_ID, TREE_BY_NAME, open_tree
 from typecase.registry.rotation_keys import SqlKeys
 from typecase.registry.store import Store, write
-from typecase.registry.stored_keys import read_status
+from typecase.registry.stored_keys import read_status, require_open
 from typecase.registry.tables import documents, workspaces
 from typecase.registry.types import SqlTypes
 from typecase.registry.workspaces import SqlWorkspaces
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from typecase.blocks.records import BackupSummary, KeyStatus
     from typecase.blocks.stored import Tree
+    from typecase.registry.access.parts import Access
     from typecase.registry.data_keys import DataKeys
 
 _BY_NAME = text(TREE_BY_NAME)
@@ -41,13 +44,21 @@ class SqlRegistry(Registry):
         self._store = store
         self._keys = keys
         self.url = store.url
-        self.types = SqlTypes(store, keys)
+        self.types = self.sql_types = SqlTypes(store, keys)
         self.workspaces = SqlWorkspaces(store, keys)
-        self.documents = SqlDocuments(store, keys, self.types)
+        self.documents = self.sql_documents = SqlDocuments(store, keys, self.sql_types)
         self.keys = SqlKeys(store, keys)
+        self.audit = Journal(store)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url}>"
+
+    @cached_property
+    def access(self) -> Access:
+        """Who may do what here."""
+        from typecase.registry.access.parts import Access
+
+        return Access(self._store, self._keys)
 
     @guarded
     def init(self, *, create_key_if_missing: bool = False) -> bool:
@@ -71,6 +82,29 @@ class SqlRegistry(Registry):
         """As `load`, for a document id."""
         tree = self._load(_BY_ID, id=document_id, revision=revision)
         return tree or self._store.read(lambda connection: _explain_id(connection, document_id, revision))
+
+    @guarded
+    def require_ready(self) -> None:
+        """Raise unless the database answers, its tables fit and the root key opens what is there.
+
+        Raises `RegistryUnreachable`, `RegistryOutdated`, `RegistrySealed`.
+        """
+        self._store.read(lambda connection: require_open(connection, self._keys))
+
+    @property
+    def store(self) -> Store:
+        """The registry's database."""
+        return self._store
+
+    @property
+    def data_keys(self) -> DataKeys:
+        """The registry's data keys."""
+        return self._keys
+
+    @property
+    def root_key_urls(self) -> tuple[str, ...]:
+        """The URLs of the root keys that the settings name."""
+        return self._keys.urls
 
     @guarded
     def key_status(self) -> KeyStatus:
@@ -105,6 +139,7 @@ class SqlRegistry(Registry):
         """Release connections. The registry may be used again afterwards."""
         self._store.close()
 
+    @guarded
     def ensure(self) -> None:
         """Prepare the database as the first call would."""
         self._store.engine()

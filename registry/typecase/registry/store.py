@@ -2,10 +2,14 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from math import ceil
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from weakref import WeakSet
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -18,7 +22,31 @@ from typecase.registry.faults import may_succeed_again, unreachable
 R = TypeVar("R")
 
 _ATTEMPTS: Final = 8
+_POOL_SECONDS: Final = 10
+
+
+class Company(Protocol):
+    """What happens in the same transaction as a change: before it and, with its result, after it."""
+
+    def before(self, connection: Connection) -> None:
+        """Run first. Whatever this raises, nothing is written."""
+
+    def after(self, connection: Connection, result: Any) -> None:
+        """Run last. Whatever this raises, nothing is written."""
+
+
+_company: ContextVar[Company | None] = ContextVar("typecase_company", default=None)
 _stores: WeakSet["Store"] = WeakSet()
+
+
+@contextmanager
+def accompanied(company: Company) -> Iterator[None]:
+    """Let the transaction that changes something inside the `with` block have `company`."""
+    token = _company.set(company)
+    try:
+        yield
+    finally:
+        _company.reset(token)
 
 
 class Store(ABC):
@@ -43,7 +71,8 @@ class Store(ABC):
 
     def write(self, work: Callable[[Connection], R]) -> R:
         """Run `work` in one transaction: all of it happens or nothing. Again, if another transaction was in the way."""
-        return write(self.engine(), work)
+        company = _company.get()
+        return write(self.engine(), work if company is None else partial(_accompanied, company, work))
 
     def engine(self) -> Engine:
         """Return the engine, prepared."""
@@ -114,9 +143,17 @@ class SqliteStore(Store):
 class PostgresStore(Store):
     """A registry in a PostgreSQL database."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, *, statement_seconds: float | None = None, pool: int | None = None) -> None:
         super().__init__(url.render_as_string(hide_password=True))
         self._address = url
+        self._sizes: dict[str, Any] = (
+            {} if pool is None else {"pool_size": pool, "max_overflow": 0, "pool_timeout": _POOL_SECONDS}
+        )
+        self._arguments: dict[str, Any] = {"connect_timeout": 10, "application_name": "typecase"}
+        if statement_seconds is not None:
+            given = url.query.get("options", "")
+            limit = f"-c statement_timeout={ceil(statement_seconds * 1000)}"
+            self._arguments["options"] = f"{given if isinstance(given, str) else ' '.join(given)} {limit}".strip()
 
     def read_once(self, work: Callable[[Connection], R]) -> R:
         """Run `work`, which is one statement, in no transaction: nothing but that statement travels."""
@@ -131,7 +168,8 @@ class PostgresStore(Store):
                 isolation_level="READ COMMITTED",
                 pool_pre_ping=True,
                 hide_parameters=True,
-                connect_args={"connect_timeout": 10, "application_name": "typecase"},
+                connect_args=self._arguments,
+                **self._sizes,
             )
         except ImportError:
             pass
@@ -143,11 +181,15 @@ class PostgresStore(Store):
         )
 
 
-def write(engine: Engine, work: Callable[[Connection], R]) -> R:
-    """Run `work` in one transaction that other writers wait for (SQLite) or that runs again after a clash."""
+def write(engine: Engine, work: Callable[[Connection], R], *, synced: bool = True) -> R:
+    """Run `work` in one transaction that other writers wait for (SQLite) or that runs again after a clash.
+
+    Without `synced` SQLite does not wait for the disk: the change survives the process, not a power cut.
+    """
     for attempt in range(_ATTEMPTS):
         try:
-            with engine.connect().execution_options(typecase_write=True) as connection, connection.begin():
+            options = {"typecase_write": True, "typecase_synced": synced}
+            with engine.connect().execution_options(**options) as connection, connection.begin():
                 return work(connection)
         except DBAPIError as error:
             if attempt == _ATTEMPTS - 1 or not may_succeed_again(error):
@@ -155,10 +197,20 @@ def write(engine: Engine, work: Callable[[Connection], R]) -> R:
     raise AssertionError  # pragma: no cover - the loop returns or raises
 
 
+def _accompanied(company: Company, work: Callable[[Connection], R], connection: Connection) -> R:
+    company.before(connection)
+    result = work(connection)
+    company.after(connection, result)
+    return result
+
+
 def _begin(connection: Connection) -> None:
     # A transaction that reads first and writes later would fail, not wait, when another one wrote in between.
-    writes = connection.get_execution_options().get("typecase_write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    if options.get("typecase_write"):
+        driver: Any = connection.connection.driver_connection
+        driver.execute(f"PRAGMA synchronous={'FULL' if options['typecase_synced'] else 'NORMAL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("typecase_write") else "BEGIN")
 
 
 def _abandon_all() -> None:

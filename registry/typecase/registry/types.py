@@ -128,6 +128,7 @@ class SqlTypes(Types):
 
     def schema(self, connection: Connection, slug: str, number: int | None) -> SchemaVersion:
         """Return a schema version inside a transaction, None = the newest. Raises `TypeNotRegistered`."""
+        refusals.require_version(slug, number)
         if number is None:
             number = find_type(connection, slug).version
         version = self._versions.get((slug, number))

@@ -14,7 +14,7 @@ from typecase.registry.installation import DEFAULT_WORKSPACE, add_workspace
 from typecase.registry.locks import lock_workspaces
 from typecase.registry.lookup import find_chain, find_workspace
 from typecase.registry.stored_keys import require_open
-from typecase.registry.tables import AnyRow, AnySelect, data_keys, documents, workspaces
+from typecase.registry.tables import AnyRow, AnySelect, data_keys, documents, grants, workspaces
 
 if TYPE_CHECKING:
     from typecase.registry.data_keys import DataKeys
@@ -83,7 +83,7 @@ class SqlWorkspaces(Workspaces):
 
     @guarded
     def delete(self, name: str) -> None:
-        """Remove an empty workspace and its data keys."""
+        """Remove an empty workspace, its data keys and the roles in it."""
 
         def work(connection: Connection) -> None:
             require_open(connection, self._keys)
@@ -91,6 +91,7 @@ class SqlWorkspaces(Workspaces):
             place = find_workspace(connection, name)
             _refuse_use(connection, place.id, name)
             connection.execute(delete(data_keys).where(data_keys.c.workspace_id == place.id))
+            connection.execute(delete(grants).where(grants.c.workspace_id == place.id))
             connection.execute(delete(workspaces).where(workspaces.c.id == place.id))
 
         self._store.write(work)

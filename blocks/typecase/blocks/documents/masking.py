@@ -1,5 +1,6 @@
 """Documents without their secrets."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -15,17 +16,17 @@ SchemaOf: TypeAlias = Callable[[str, int | None], SchemaVersion]
 class Node:
     """A place in a document with every schema that may describe it. Secret if any of them says so."""
 
-    __slots__ = ("_candidates", "_schema_of")
+    __slots__ = ("_schema_of", "candidates")
 
     def __init__(self, candidates: Iterable[tuple[Schema, Schema]], schema_of: SchemaOf) -> None:
-        """Take (schema, root schema) pairs."""
-        self._candidates = tuple(_expand(candidates))
+        """Take (schema, root schema) pairs; `candidates` are these with their alternatives, outer ones first."""
+        self.candidates = tuple(_expand(candidates))
         self._schema_of = schema_of
 
     @property
     def secret(self) -> bool:
         """Whether the value here is a secret."""
-        return any(schema.get("writeOnly") for schema, _ in self._candidates)
+        return any(schema.get("writeOnly") for schema, _ in self.candidates)
 
     def entered(self, value: Any) -> "Node":
         """Return the node to use inside `value`: that of its own type for an inline block."""
@@ -38,8 +39,14 @@ class Node:
     def below(self, step: str) -> "Node":
         """Return the node under key or index `step`."""
         return Node(
-            ((child, root) for schema, root in self._candidates for child in _below(schema, step)), self._schema_of
+            ((child, root) for schema, root in self.candidates for child in _below(schema, step)), self._schema_of
         )
+
+    def items(self) -> Callable[[int], "Node"]:
+        """Return what gives the node of each item: one and the same for all behind those that a tuple names."""
+        named = max((len(schema.get("prefixItems", ())) for schema, _ in self.candidates), default=0)
+        rest = self.below(str(named))
+        return lambda index: self.below(str(index)) if index < named else rest
 
 
 def mask_document(data: Mapping[str, Any], *schemas: Schema, schema_of: SchemaOf) -> dict[str, Any]:
@@ -67,15 +74,16 @@ def mask_value(value: Any, node: Node) -> Any:
             key: item if key in (TYPE, VERSION) else mask_value(item, node.below(key)) for key, item in value.items()
         }
     if isinstance(value, list | tuple):
-        return [mask_value(item, node.below(str(index))) for index, item in enumerate(value)]
+        node_of = node.items()
+        return [mask_value(item, node_of(index)) for index, item in enumerate(value)]
     return value
 
 
 def _expand(candidates: Iterable[tuple[Schema, Schema]]) -> Iterator[tuple[Schema, Schema]]:
-    pending = list(candidates)
+    pending = deque(candidates)
     met: set[int] = set()
     while pending:
-        schema, root = pending.pop()
+        schema, root = pending.popleft()
         schema = follow(schema, root)
         if id(schema) in met:
             continue

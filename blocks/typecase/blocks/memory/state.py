@@ -94,6 +94,7 @@ class State:
 
     def version(self, slug: str, number: int | None) -> SchemaVersion:
         """Return a schema version, None = the newest. Raises `TypeNotRegistered`."""
+        refusals.require_version(slug, number)
         versions = self.versions.get(slug, [])
         if not versions or (number is not None and not 1 <= number <= len(versions)):
             raise refusals.type_not_registered(slug, number if versions else None, self.types)

@@ -88,7 +88,7 @@ class ReferenceContract(RegistryFixtures):
         typed.documents.save(pipeline("flow", fields={"login": refer("db")}))
         with pytest.raises(DocumentInUse, match="default/flow") as raised:
             typed.documents.delete("db", workspace="default")
-        assert [item.name for item in raised.value.dependents] == ["flow"]  # type: ignore[attr-defined] # a fact
+        assert [item.name for item in raised.value.dependents] == ["flow"]
         assert names(typed) == ["db", "flow"]
 
     def test_force_deletes_and_says_what_breaks(self, typed: Registry) -> None:

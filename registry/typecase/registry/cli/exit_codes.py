@@ -30,7 +30,7 @@ class ExitCode(IntEnum):
     FORBIDDEN = 8, "The registry, or the system behind a block, refused the credentials."
     CHECK_FAILED = (
         9,
-        "`blocks check` or `stubs --check` failed, a document expired, or `blocks upgrade` left one behind.",
+        "`blocks check`, `stubs --check` or `audit verify` failed, or a document expired or was not upgraded.",
     )
     ENVIRONMENT = 10, "A package is missing, broken, too old or too new, or cannot do that."
     INCOMPATIBLE = 11, "A schema breaks the compatibility rule of its type, or a registered type is declared no more."
@@ -44,9 +44,11 @@ _TABLE: Final[tuple[tuple[ExitCode, tuple[str, ...]], ...]] = (
     (
         ExitCode.NOT_FOUND,
         (
+            "AccessNotFound",
             "BlockTypeNotFound",
             "DocumentNotFound",
             "ObjectNotFound",
+            "PrincipalNotFound",
             "ReferenceNotFound",
             "RevisionNotFound",
             "SecretNotFound",
@@ -58,19 +60,24 @@ _TABLE: Final[tuple[tuple[ExitCode, tuple[str, ...]], ...]] = (
         ExitCode.INVALID,
         (
             "BackupUnusable",
+            "InvalidAccess",
             "InvalidBlock",
             "InvalidBlockType",
             "InvalidCursor",
             "InvalidDocument",
             "InvalidName",
             "InvalidPath",
+            "InvalidRequest",
             "InvalidSecretKey",
             "InvalidSecretReference",
             "KindMismatch",
+            "PreconditionRequired",
             "ReferenceCycle",
+            "RequestTooLarge",
             "SecretMalformed",
             "UnresolvedReference",
             "UnsavedSecrets",
+            "WeakPassword",
         ),
     ),
     (
@@ -82,8 +89,11 @@ _TABLE: Final[tuple[tuple[ExitCode, tuple[str, ...]], ...]] = (
             "DocumentIsNewer",
             "DuplicateBlockType",
             "KeyInUse",
+            "LastAdmin",
             "ObjectConflict",
+            "PrincipalExists",
             "RegistryNotEmpty",
+            "RequestConflict",
             "RevisionConflict",
             "WorkspaceExists",
             "WorkspaceInUse",
@@ -91,8 +101,14 @@ _TABLE: Final[tuple[tuple[ExitCode, tuple[str, ...]], ...]] = (
     ),
     (ExitCode.INCOMPATIBLE, ("IncompatibleSchema",)),
     (ExitCode.SEALED, ("DecryptionFailed", "KeyUnavailable", "RegistrySealed")),
-    (ExitCode.FORBIDDEN, ("AuthenticationFailed", "PermissionDenied", "SecretForbidden")),
-    (ExitCode.UNREACHABLE, ("OperationFailed", "RegistryUnreachable")),
+    (
+        ExitCode.FORBIDDEN,
+        ("AuthenticationFailed", "LinkUnusable", "PermissionDenied", "SecretForbidden", "SignInRequired"),
+    ),
+    (
+        ExitCode.UNREACHABLE,
+        ("AuditUnavailable", "OperationFailed", "RegistryUnreachable", "RequestTimeout", "TooManyRequests"),
+    ),
     (ExitCode.ENVIRONMENT, ("CatalogError", "MissingPackage", "NotSupported", "RegistryOutdated", "WrongRegistry")),
 )
 

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from typecase.registry.cli.access import app as access
+from typecase.registry.cli.audit import app as audit
 from typecase.registry.cli.backups import backup, restore
 from typecase.registry.cli.blocks import app as blocks
 from typecase.registry.cli.checking import check
@@ -12,8 +14,10 @@ from typecase.registry.cli.failures import Program
 from typecase.registry.cli.history import add as add_history
 from typecase.registry.cli.info import info
 from typecase.registry.cli.keys import app as keys
+from typecase.registry.cli.login import login, logout, whoami
 from typecase.registry.cli.packages import new_package
 from typecase.registry.cli.registering import app as registering
+from typecase.registry.cli.serve import serve
 from typecase.registry.cli.session import Session, command, shared_options
 from typecase.registry.cli.setup import init
 from typecase.registry.cli.stubs import stubs
@@ -77,13 +81,19 @@ command(app, "check")(check)
 command(app, "demo")(_demo)
 command(app, "info")(info)
 command(app, "init")(init)
+command(app, "login")(login)
+command(app, "logout")(logout)
 command(app, "new-package")(new_package)
 command(app, "restore")(restore)
+command(app, "serve")(serve)
 command(app, "stubs")(stubs)
+command(app, "whoami")(whoami)
 app.add_typer(types, name="types")
 app.add_typer(blocks, name="blocks")
 app.add_typer(workspaces, name="workspaces")
 app.add_typer(keys, name="keys")
+app.add_typer(audit, name="audit")
+app.add_typer(access, name="access")
 app.add_typer(registering, name="registry")
 add_versions(types)
 add_writing(blocks)

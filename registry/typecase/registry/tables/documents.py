@@ -1,92 +1,26 @@
-"""The registry's tables, for SQLite and PostgreSQL."""
+"""Block types, schema versions, workspaces, documents and what encrypts them."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     JSON,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
-    Row,
-    Select,
     String,
     Table,
     Text,
     UniqueConstraint,
     false,
 )
-from sqlalchemy.types import TypeDecorator
 
 from typecase.registry.envelope import revision_context
-from typecase.registry.reading import VERSION_TABLE
-
-__all__ = [
-    "ENCRYPTED_COLUMNS",
-    "VERSION_TABLE",
-    "AnyRow",
-    "AnySelect",
-    "EncryptedColumn",
-    "block_types",
-    "compatibility_rules",
-    "data_keys",
-    "document_tags",
-    "documents",
-    "key_events",
-    "metadata",
-    "registry",
-    "revision_references",
-    "revisions",
-    "schema_versions",
-    "workspaces",
-]
-
-AnyRow: TypeAlias = Row[*tuple[Any, ...]]
-AnySelect: TypeAlias = Select[*tuple[Any, ...]]
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware time in UTC, also where the database keeps no time zone."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn an aware time into UTC; without a zone for SQLite."""
-        if value is None:
-            return None
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        """Give the zone back."""
-        if value is None:
-            return None
-        if dialect.name == "sqlite":
-            return value.replace(tzinfo=UTC)  # type: ignore[no-any-return]  # a dialect decides the type
-        return value.astimezone(UTC)  # type: ignore[no-any-return]  # a dialect decides the type
-
-
-#: Compared byte by byte, so that pages have the same order everywhere.
-Name = Text().with_variant(Text(collation="C"), "postgresql")
-Id = String(32)
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from typecase.registry.tables.columns import Id, Name, UtcDateTime, metadata
 
 registry = Table(
     "registry",

@@ -1,0 +1,47 @@
+"""Who one is to a server, and signing in to it."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, SecretStr
+
+from typecase.blocks.remote.client import Client
+from typecase.blocks.remote.requests import Request
+
+
+class Me(BaseModel):
+    """Who the token belongs to."""
+
+    id: str
+    name: str
+    kind: str
+
+
+class MadeToken(BaseModel):
+    """What is known about a token that was just made."""
+
+    principal: str
+    expires_at: datetime | None
+
+
+class SignedIn(BaseModel):
+    """A token that was just made, and whose it is."""
+
+    token: MadeToken
+    text: SecretStr
+
+
+class _Password(Request):
+    name: str
+    password: str
+    client: str
+
+
+def sign_in(url: str, name: str, password: SecretStr, *, client: str) -> SignedIn:
+    """Return a new token of the person `name`. Raises `SignInRequired`, `TooManyRequests`, `RegistryUnreachable`."""
+    content = _Password(name=name, password=password.get_secret_value(), client=client).model_dump_json().encode()
+    return Client(url).get(SignedIn, "POST", "/sign-in/password", content=content)
+
+
+def who_am_i(url: str, token: SecretStr | None) -> Me:
+    """Return who `token` belongs to at the server. Raises `SignInRequired`, `RegistryUnreachable`."""
+    return Client(url, token=token).get(Me, "GET", "/me")
