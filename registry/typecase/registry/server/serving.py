@@ -4,6 +4,7 @@ import os
 import socket
 import ssl
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from math import ceil
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from typecase.registry.server.telemetry import Telemetry
     from typecase.registry.sql import SqlRegistry
 
+_LAST_SECOND: Final = 1.0
 _ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _BACKLOG: Final = 2048
 
@@ -80,8 +82,6 @@ class Running(uvicorn.Server):
         self._state = app.state
         self._drain_seconds = drain_seconds
         self._ends: float | None = None
-        #: What ends the process where requests were cut off: their threads would keep it for as long as they like.
-        self.leave: Callable[[], None] = lambda: None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Begin to end; a second signal skips the waiting, a third one what is under way."""
@@ -97,12 +97,6 @@ class Running(uvicorn.Server):
         if self._ends is not None and monotonic() >= self._ends:
             self.should_exit = True
         return await super().on_tick(counter)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let what is under way finish within its time."""
-        await super().shutdown(sockets)
-        if self.server_state.tasks:
-            self.leave()
 
 
 def open_served(url: str, *, key: str | None, settings: "ServerSettings") -> "SqlRegistry":
@@ -215,18 +209,24 @@ def _load(config: uvicorn.Config, certificate: Path | None) -> None:
 
 def run(running: Running, listener: socket.socket, telemetry: "Telemetry | None" = None) -> None:
     """Serve until a signal ends it. What is then still under way, beyond its time, ends with the process."""
-
-    def leave() -> None:
-        # The transactions of what was cut off are not committed: the database undoes them.
-        if telemetry is not None:
-            telemetry.close()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
-
-    running.leave = leave
     try:
         running.run(sockets=[listener])
     finally:
         if telemetry is not None:
             telemetry.close()
+    if not _threads_end():
+        # Requests that were cut off would keep the process for as long as they like. Their transactions are not
+        # committed: the database undoes them.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def _threads_end() -> bool:
+    until = monotonic() + _LAST_SECOND
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join(max(0.0, until - monotonic()))
+            if thread.is_alive():
+                return False
+    return True
