@@ -13,7 +13,12 @@ from typecase.integrations.secret import Secret
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
 
 # The pseudo-terminal belongs to a process of its own: this one has threads and should not fork.
-LAUNCHER = "import os, pty, sys\nstatus = pty.spawn(sys.argv[1:])\nsys.exit(os.waitstatus_to_exitcode(status))\n"
+# Whoever runs the tests in the background of a shell lets them ignore Ctrl-C; somebody at a terminal does not.
+LAUNCHER = """import os, pty, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+status = pty.spawn(sys.argv[1:])
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
 
 
 @pytest.fixture(autouse=True)

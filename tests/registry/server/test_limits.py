@@ -68,6 +68,11 @@ def test_the_next_head_on_a_connection_must_end_too(server):
     assert spoken(server.address, first, b"GET /healthz HTTP").count(b"HTTP/1.1 200 ") == 1
 
 
+def test_a_head_whose_beginning_came_with_the_request_before_must_end_too(server):
+    first = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert spoken(server.address, first + b"GET /healthz HTTP").count(b"HTTP/1.1 200 ") == 1
+
+
 def test_a_head_that_is_too_large_is_refused(server):
     answer = spoken(server.address, b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Large: " + b"x" * 5000)
     assert answer.startswith(b"HTTP/1.1 400 ")

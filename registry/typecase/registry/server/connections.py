@@ -40,9 +40,12 @@ class Connection(H11Protocol):
             self._stop()
 
     def on_response_complete(self) -> None:
-        """Go on with the next request, unless this one has not arrived whole."""
+        """Go on with the next request, unless this one has not arrived whole, or only the beginning of the next has."""
         super().on_response_complete()
-        if self.conn.their_state is h11.SEND_BODY and not self.transport.is_closing():
+        unfinished = self.conn.their_state is h11.SEND_BODY or (
+            self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]
+        )
+        if unfinished and not self.transport.is_closing():
             self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
